@@ -9,7 +9,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.{ts,tsx}', 'scripts/*.test.ts', 'interop/src/**/*.test.ts', 'bench/src/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.{ts,tsx}',
+            'scripts/*.test.ts',
+            'interop/src/**/*.test.ts',
+            'bench/src/**/*.test.ts',
+          ],
           exclude: [...IGNORED, INTEGRATION],
           pool: 'threads',
           isolate: false,

@@ -19,9 +19,11 @@ export interface LogRecord {
 /** A log over one function that gets every record at or above `level`. */
 export function createLog(write: (record: LogRecord) => void, level: LogLevel = 'info'): Log {
   const order: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
-  const at = (own: LogLevel) => (message: string, fields: LogFields = {}) => {
-    if (order.indexOf(own) >= order.indexOf(level)) write({ level: own, message, fields });
-  };
+  const at =
+    (own: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      if (order.indexOf(own) >= order.indexOf(level)) write({ level: own, message, fields });
+    };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
