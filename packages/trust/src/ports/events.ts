@@ -1,0 +1,61 @@
+import type { Tenant } from './ids.ts';
+import type { Write } from './store.ts';
+
+/**
+ * Facts one room states and others react to, by name. `subject` is the id the fact is about.
+ *
+ * | event | subject | data |
+ * |---|---|---|
+ * | device.enrolled | device id | certificate fingerprint |
+ * | device.suspended, device.revoked, device.readmitted, device.quarantined | device id | reason |
+ * | certificate.revoked, certificate.superseded | fingerprint | device id, reason |
+ * | claim.revoked | claim id | fingerprint |
+ * | posture.changed | device id | from, to, reasons |
+ * | evidence.accepted, evidence.refused | device id | digest, version, counter, boot state |
+ * | policy.changed | policy name | |
+ * | product.changed | product name | what changed |
+ * | release.created, release.cancelled | release id | product, version |
+ * | rollout.started, rollout.cancelled, rollout.completed | rollout id | release id |
+ * | execution.queued, execution.changed | job id | device id, status |
+ * | artifact.corrupt | artifact id | |
+ */
+export interface DomainEvent {
+  readonly tenant: Tenant;
+  readonly name: EventName;
+  readonly subject: string;
+  readonly data: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export type EventName =
+  | 'device.enrolled'
+  | 'device.suspended'
+  | 'device.revoked'
+  | 'device.readmitted'
+  | 'device.quarantined'
+  | 'certificate.revoked'
+  | 'certificate.superseded'
+  | 'claim.revoked'
+  | 'posture.changed'
+  | 'evidence.accepted'
+  | 'evidence.refused'
+  | 'policy.changed'
+  | 'product.changed'
+  | 'release.created'
+  | 'release.cancelled'
+  | 'rollout.started'
+  | 'rollout.cancelled'
+  | 'rollout.completed'
+  | 'execution.queued'
+  | 'execution.changed'
+  | 'artifact.corrupt';
+
+/** An event as the outbox holds it: `sequence` rises by commit order and never repeats. */
+export interface StoredEvent extends DomainEvent {
+  readonly sequence: number;
+  readonly at: number;
+}
+
+/** Turns a fact into a write of the same unit of work that made it true. */
+export interface Outbox {
+  event(event: DomainEvent): Write;
+}
