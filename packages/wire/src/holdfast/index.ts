@@ -1,0 +1,32 @@
+export {
+  BOOT_STATES,
+  type BootState,
+  decodeEvidenceNonce,
+  decodeEvidenceReply,
+  decodeHoldfastRejection,
+  decodeTimeReply,
+  type EvidenceNonce,
+  type EvidenceReply,
+  encodeEvidenceNonce,
+  encodeEvidenceReply,
+  encodeHoldfastRejection,
+  encodeTimeReply,
+  type HoldfastRejection,
+} from './evidence-messages.ts';
+export {
+  decodeFirmwareJob,
+  encodeFirmwareJob,
+  FIRMWARE_OPERATION,
+  type FirmwareJob,
+  type FreeRtosOta,
+} from './firmware-job.ts';
+export { decodeHealthReport, encodeHealthReport, type HealthReport } from './health-message.ts';
+export {
+  acceptedTopic,
+  HOLDFAST_REQUESTS,
+  HOLDFAST_TOPIC_ROOT,
+  type HoldfastRequest,
+  holdfastTopic,
+  parseHoldfastTopic,
+  rejectedTopic,
+} from './topics.ts';
