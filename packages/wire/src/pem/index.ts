@@ -1,0 +1,1 @@
+export { decodePem, decodePemBlocks, encodePem, type PemBlock } from './pem.ts';
