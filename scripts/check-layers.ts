@@ -8,7 +8,11 @@ const { output } = await cruise(['packages'], {
   doNotFollow: { path: 'node_modules' },
   exclude: { path: '(/dist/|/vectors/)' },
   tsPreCompilationDeps: true,
-  enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'default'], extensions: ['.ts', '.tsx', '.js'] },
+  enhancedResolveOptions: {
+    exportsFields: ['exports'],
+    conditionNames: ['import', 'default'],
+    extensions: ['.ts', '.tsx', '.js'],
+  },
 });
 const { summary, modules } = output as ICruiseResult;
 const read = modules.filter((module) => module.source.startsWith('packages/')).length;

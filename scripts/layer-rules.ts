@@ -1,7 +1,7 @@
-import type { IForbiddenRuleType } from 'dependency-cruiser';
+import type { DependencyType, IForbiddenRuleType } from 'dependency-cruiser';
 
-const NODE_BUILTIN = ['core'];
-const THIRD_PARTY = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'];
+const NODE_BUILTIN: DependencyType[] = ['core'];
+const THIRD_PARTY: DependencyType[] = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'];
 const TESTS = '\\.test\\.tsx?$';
 
 /** What each package may not import: everything of Holdfast that its row does not list. */

@@ -1,0 +1,17 @@
+export {
+  type ApiClient,
+  ApiProblem,
+  type ApiRequest,
+  type ApiResponse,
+  type CallInput,
+  type CallOutput,
+  createClient,
+  type Transport,
+} from './client.ts';
+export { EVENTS_PATH, OPERATIONS, type Operation, type OperationName, type Operations } from './operations.ts';
+export * from './schemas/claim.ts';
+export * from './schemas/common.ts';
+export * from './schemas/device.ts';
+export * from './schemas/product.ts';
+export * from './schemas/system.ts';
+export * from './schemas/update.ts';

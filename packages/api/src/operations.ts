@@ -1,0 +1,304 @@
+import { z } from 'zod';
+import { Claim, CreateClaim, CreatedClaim } from './schemas/claim.ts';
+import { PageQuery, pageOf } from './schemas/common.ts';
+import {
+  AssignGroups,
+  Device,
+  DeviceDetail,
+  DeviceQuery,
+  EstablishDevice,
+  RevocationOutcome,
+  RevokeDevice,
+} from './schemas/device.ts';
+import {
+  CreateProduct,
+  MinimumPreview,
+  Product,
+  RaiseMinimum,
+  SetEvidencePolicy,
+  TrustAnchors,
+} from './schemas/product.ts';
+import { AuditEntry, AuditQuery, AuditVerdict, ConsoleLink, OpenSession, Status } from './schemas/system.ts';
+import {
+  Artifact,
+  CreateJob,
+  CreateRelease,
+  CreateRollout,
+  Execution,
+  Release,
+  ReleaseDetail,
+  Rollout,
+  RolloutDetail,
+  RolloutPlan,
+} from './schemas/update.ts';
+
+/** One row of the management API: everything the server's routes, the client and the document are made from. */
+export interface Operation {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Named parts in braces. */
+  readonly path: string;
+  readonly summary: string;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** `octets`: the request body is raw bytes, streamed. */
+  readonly upload?: 'octets';
+  readonly response: z.ZodType;
+  /** `local`: only over the Unix socket or by an operator certificate, not from a console session. */
+  readonly reach?: 'local';
+}
+
+const EMPTY = z.object({});
+
+export const OPERATIONS = {
+  'status.show': { method: 'GET', path: '/api/v1/status', summary: 'What runs here', response: Status },
+  'trust-anchors.show': {
+    method: 'GET',
+    path: '/api/v1/products/{product}/trust-anchors',
+    summary: 'What the factory step installs in a device of this product',
+    response: TrustAnchors,
+  },
+
+  'products.create': {
+    method: 'POST',
+    path: '/api/v1/products',
+    summary: 'Create a product and its image key',
+    body: CreateProduct,
+    response: Product,
+  },
+  'products.list': {
+    method: 'GET',
+    path: '/api/v1/products',
+    summary: 'List products',
+    query: PageQuery,
+    response: pageOf(Product),
+  },
+  'products.show': { method: 'GET', path: '/api/v1/products/{product}', summary: 'Show a product', response: Product },
+  'products.set-evidence': {
+    method: 'PUT',
+    path: '/api/v1/products/{product}/evidence',
+    summary: 'Choose whether success must be proven',
+    body: SetEvidencePolicy,
+    response: Product,
+  },
+  'products.preview-minimum': {
+    method: 'POST',
+    path: '/api/v1/products/{product}/minimum/preview',
+    summary: 'Whom a new minimum would restrict',
+    body: RaiseMinimum,
+    response: MinimumPreview,
+  },
+  'products.raise-minimum': {
+    method: 'POST',
+    path: '/api/v1/products/{product}/minimum',
+    summary: 'Raise the minimum version or counter',
+    body: RaiseMinimum,
+    response: Product,
+  },
+
+  'claims.create': {
+    method: 'POST',
+    path: '/api/v1/claims',
+    summary: 'Create a claim; its key is shown this once',
+    body: CreateClaim,
+    response: CreatedClaim,
+  },
+  'claims.list': {
+    method: 'GET',
+    path: '/api/v1/claims',
+    summary: 'List claims',
+    query: PageQuery,
+    response: pageOf(Claim),
+  },
+  'claims.show': { method: 'GET', path: '/api/v1/claims/{claim}', summary: 'Show a claim', response: Claim },
+  'claims.cancel': {
+    method: 'POST',
+    path: '/api/v1/claims/{claim}/cancel',
+    summary: 'Cancel a claim and its pending certificates',
+    response: Claim,
+  },
+
+  'devices.create': {
+    method: 'POST',
+    path: '/api/v1/devices',
+    summary: 'Establish a device in the registry',
+    body: EstablishDevice,
+    response: Device,
+  },
+  'devices.list': {
+    method: 'GET',
+    path: '/api/v1/devices',
+    summary: 'List devices',
+    query: DeviceQuery.extend(PageQuery.shape),
+    response: pageOf(Device),
+  },
+  'devices.show': {
+    method: 'GET',
+    path: '/api/v1/devices/{device}',
+    summary: 'Show a device with its certificates',
+    response: DeviceDetail,
+  },
+  'devices.timeline': {
+    method: 'GET',
+    path: '/api/v1/devices/{device}/timeline',
+    summary: 'What happened to a device',
+    query: PageQuery,
+    response: pageOf(AuditEntry),
+  },
+  'devices.executions': {
+    method: 'GET',
+    path: '/api/v1/devices/{device}/executions',
+    summary: 'Jobs of a device',
+    query: PageQuery,
+    response: pageOf(Execution),
+  },
+  'devices.groups': {
+    method: 'PUT',
+    path: '/api/v1/devices/{device}/groups',
+    summary: 'Set the groups of a device',
+    body: AssignGroups,
+    response: Device,
+  },
+  'devices.revoke': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/revoke',
+    summary: 'Revoke a device and cut it off',
+    body: RevokeDevice,
+    response: RevocationOutcome,
+  },
+  'devices.suspend': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/suspend',
+    summary: 'Suspend a device',
+    response: Device,
+  },
+  'devices.readmit': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/readmit',
+    summary: 'Let a revoked, suspended or quarantined device enroll again',
+    response: Device,
+  },
+
+  'artifacts.upload': {
+    method: 'POST',
+    path: '/api/v1/artifacts',
+    summary: 'Upload an image',
+    upload: 'octets',
+    response: Artifact,
+  },
+  'releases.create': {
+    method: 'POST',
+    path: '/api/v1/releases',
+    summary: 'Sign, verify and publish a release',
+    body: CreateRelease,
+    response: Release,
+  },
+  'releases.list': {
+    method: 'GET',
+    path: '/api/v1/releases',
+    summary: 'List releases',
+    query: PageQuery,
+    response: pageOf(Release),
+  },
+  'releases.show': {
+    method: 'GET',
+    path: '/api/v1/releases/{release}',
+    summary: 'Show a release with its manifest',
+    response: ReleaseDetail,
+  },
+  'releases.cancel': {
+    method: 'POST',
+    path: '/api/v1/releases/{release}/cancel',
+    summary: 'Withdraw a release',
+    response: Release,
+  },
+
+  'rollouts.plan': {
+    method: 'POST',
+    path: '/api/v1/rollouts/plan',
+    summary: 'Whom a rollout would reach',
+    body: CreateRollout,
+    response: RolloutPlan,
+  },
+  'rollouts.create': {
+    method: 'POST',
+    path: '/api/v1/rollouts',
+    summary: 'Start a rollout',
+    body: CreateRollout,
+    response: Rollout,
+  },
+  'rollouts.list': {
+    method: 'GET',
+    path: '/api/v1/rollouts',
+    summary: 'List rollouts',
+    query: PageQuery,
+    response: pageOf(Rollout),
+  },
+  'rollouts.show': {
+    method: 'GET',
+    path: '/api/v1/rollouts/{rollout}',
+    summary: 'Show a rollout and its executions',
+    response: RolloutDetail,
+  },
+  'rollouts.cancel': {
+    method: 'POST',
+    path: '/api/v1/rollouts/{rollout}/cancel',
+    summary: 'Stop a rollout',
+    response: Rollout,
+  },
+
+  'jobs.create': {
+    method: 'POST',
+    path: '/api/v1/jobs',
+    summary: 'Send a job that is not firmware',
+    body: CreateJob,
+    response: z.object({ jobId: z.string(), devices: z.number().int() }),
+  },
+  'jobs.show': {
+    method: 'GET',
+    path: '/api/v1/jobs/{job}',
+    summary: 'Show a job',
+    response: z.object({ jobId: z.string(), executions: z.array(Execution) }),
+  },
+  'jobs.cancel': {
+    method: 'POST',
+    path: '/api/v1/jobs/{job}/cancel',
+    summary: 'Cancel a job',
+    response: z.object({ jobId: z.string(), cancelled: z.number().int() }),
+  },
+
+  'audit.list': {
+    method: 'GET',
+    path: '/api/v1/audit',
+    summary: 'Read the log, newest first',
+    query: AuditQuery.extend(PageQuery.shape),
+    response: pageOf(AuditEntry),
+  },
+  'audit.verify': {
+    method: 'POST',
+    path: '/api/v1/audit/verify',
+    summary: 'Check every entry against the checkpoints',
+    response: AuditVerdict,
+  },
+
+  'console.link': {
+    method: 'POST',
+    path: '/api/v1/console/links',
+    summary: 'Mint a one-time console link',
+    response: ConsoleLink,
+    reach: 'local',
+  },
+  'session.open': {
+    method: 'POST',
+    path: '/api/v1/session',
+    summary: 'Trade a one-time token for a session cookie',
+    body: OpenSession,
+    response: EMPTY,
+  },
+  'session.close': { method: 'DELETE', path: '/api/v1/session', summary: 'End the console session', response: EMPTY },
+} as const satisfies Record<string, Operation>;
+
+export type Operations = typeof OPERATIONS;
+export type OperationName = keyof Operations;
+
+/** The live event stream is not a request and an answer: server-sent events with Last-Event-ID. */
+export const EVENTS_PATH = '/api/v1/events';

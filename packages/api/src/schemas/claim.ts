@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { Name, Timestamp } from './common.ts';
+
+export const ClaimState = z.enum(['active', 'exhausted', 'expired', 'cancelled']);
+
+export const Claim = z.object({
+  id: z.string(),
+  product: Name,
+  /** The serials it may register, or absent when a quota limits it. */
+  serials: z.array(z.string()).optional(),
+  quota: z.number().int().optional(),
+  used: z.number().int(),
+  autoRegister: z.boolean(),
+  state: ClaimState,
+  createdAt: Timestamp,
+  expiresAt: Timestamp,
+});
+export type Claim = z.infer<typeof Claim>;
+
+/** Serials or a quota, never neither: an unlimited claim would be a master key. */
+export const CreateClaim = z
+  .object({
+    product: Name,
+    hardwareRevision: z.string().min(1).max(64).optional(),
+    serials: z.array(z.string().min(1).max(128)).min(1).max(100_000).optional(),
+    quota: z.number().int().min(1).max(1_000_000).optional(),
+    /** Whether a serial that the registry does not know yet is added to it. */
+    autoRegister: z.boolean().default(true),
+    groups: z.array(Name).max(64).default([]),
+    expiresInHours: z
+      .number()
+      .positive()
+      .max(24 * 366)
+      .default(24),
+  })
+  .refine((claim) => (claim.serials === undefined) !== (claim.quota === undefined), {
+    message: 'give serials or a quota, one of the two',
+  });
+
+/** The only time the claim's key is shown; it is not kept. */
+export const CreatedClaim = Claim.extend({ certificatePem: z.string(), privateKeyPem: z.string() });
+export type CreatedClaim = z.infer<typeof CreatedClaim>;

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { FirmwareVersion, Name, SecurityCounter, Timestamp } from './common.ts';
+
+/** Whether a firmware success must be proven by evidence (`required`) or is believed as reported (`none`). */
+export const EvidencePolicy = z.enum(['required', 'none']);
+
+export const ImageKeyKind = z.enum(['ecdsa-p256', 'ed25519', 'rsa-2048', 'rsa-3072']);
+
+/** How images of this product are laid out (MCUboot). */
+export const BootProfile = z.object({
+  format: z.literal('mcuboot'),
+  headerSize: z.number().int().min(32).max(65_535).default(512),
+  slotSize: z
+    .number()
+    .int()
+    .min(4096)
+    .max(64 * 1024 * 1024)
+    .default(1_048_576),
+  align: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8), z.literal(16), z.literal(32)]).default(8),
+});
+
+export const Product = z.object({
+  name: Name,
+  hardwareRevisions: z.array(z.string().min(1).max(64)).min(1),
+  evidence: EvidencePolicy,
+  imageKey: z.object({ kind: ImageKeyKind, publicKeyPem: z.string(), keyHash: z.string() }),
+  boot: BootProfile,
+  minimumVersion: FirmwareVersion.optional(),
+  minimumSecurityCounter: SecurityCounter,
+  createdAt: Timestamp,
+});
+export type Product = z.infer<typeof Product>;
+
+export const CreateProduct = z.object({
+  name: Name,
+  hardwareRevisions: z.array(z.string().min(1).max(64)).min(1).max(64).default(['rev-a']),
+  evidence: EvidencePolicy.default('required'),
+  imageKeyKind: ImageKeyKind.default('ecdsa-p256'),
+  boot: BootProfile.prefault({ format: 'mcuboot' }),
+});
+
+export const SetEvidencePolicy = z.object({ evidence: EvidencePolicy, reason: z.string().min(1).max(256) });
+
+/** A product's minimum is raised by this act alone; publishing never does. */
+export const RaiseMinimum = z.object({
+  version: FirmwareVersion.optional(),
+  securityCounter: SecurityCounter.optional(),
+  reason: z.string().min(1).max(256),
+});
+
+export const MinimumPreview = z.object({
+  restricts: z.number().int(),
+  /** Up to 100 of them. */
+  devices: z.array(z.string()),
+});
+
+/** The release root of the installation: what a device is given in the factory step. */
+export const TrustAnchors = z.object({
+  tlsAnchorsPem: z.string(),
+  imageKeyPem: z.string(),
+  /** Root metadata document, signed: keys and threshold that a release manifest must meet. */
+  releaseRoot: z.unknown(),
+});
+export type TrustAnchors = z.infer<typeof TrustAnchors>;
