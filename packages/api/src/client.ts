@@ -64,7 +64,7 @@ export function createClient(transport: Transport): ApiClient {
   return {
     async call<Name extends OperationName>(name: Name, input: CallInput<Name>) {
       const operation: Operation = OPERATIONS[name];
-      const response = await transport(toRequest(operation, input as LooseInput));
+      const response = await transport(toRequest(operation, input));
       if (response.status < 200 || response.status >= 300) throw new ApiProblem(toProblem(response));
       const parsed = operation.response.safeParse(response.text === '' ? {} : JSON.parse(response.text));
       if (!parsed.success) throw new HoldfastError('request.invalid', { operation: name }, { cause: parsed.error });
@@ -74,9 +74,7 @@ export function createClient(transport: Transport): ApiClient {
 }
 
 function toRequest(operation: Operation, input: LooseInput): ApiRequest {
-  const path = operation.path.replace(/\{(\w+)\}/g, (_, part: string) =>
-    encodeURIComponent(String(input[part] as Scalar)),
-  );
+  const path = operation.path.replace(/\{(\w+)\}/g, (_, part: string) => encodeURIComponent(String(input[part])));
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries((input['query'] ?? {}) as Readonly<Record<string, Scalar>>)) {
     if (value !== undefined) query.set(key, String(value));
