@@ -1,0 +1,138 @@
+import { z } from 'zod';
+
+/** One setting: where it comes from, what it defaults to, and its unit in words. */
+export interface ConfigField<Value> {
+  readonly schema: z.ZodType<Value>;
+  readonly fallback: Value;
+  /** Name in the environment. */
+  readonly env: string;
+  /** Long option of `holdfast up`, without dashes. */
+  readonly flag: string;
+  readonly words: string;
+  /** A reference such as `file:/path` that leads to a secret; the reference is shown, what it leads to never. */
+  readonly reference?: true;
+}
+
+const Port = z.coerce.number().int().min(0).max(65_535);
+const Days = z.coerce.number().int().min(1).max(36_500);
+const List = z.union([
+  z.array(z.string()),
+  z.string().transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  ),
+]);
+const Switch = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
+const HostName = /^(?=.{1,253}$)[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$/;
+
+function field<Value>(row: ConfigField<Value>): ConfigField<Value> {
+  return row;
+}
+
+/** Every setting of the server: one row, its default and unit beside it. File < environment < flags. */
+export const CONFIG_FIELDS = {
+  data: field({
+    schema: z.string().min(1),
+    fallback: './data',
+    env: 'HOLDFAST_DATA',
+    flag: 'data',
+    words: 'folder that holds everything but the root key',
+  }),
+  rootKey: field<string | undefined>({
+    schema: z
+      .string()
+      .regex(/^(file|env|systemd):.+$/)
+      .optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_ROOT_KEY',
+    flag: 'root-key',
+    words:
+      'reference to the 32-byte root key: file:PATH, env:NAME or systemd:NAME; by default DATA.root-key beside the folder',
+    reference: true,
+  }),
+  listen: field({
+    schema: List,
+    fallback: ['127.0.0.1'] as string[],
+    env: 'HOLDFAST_LISTEN',
+    flag: 'listen',
+    words: 'addresses to bind, comma separated',
+  }),
+  names: field({
+    schema: List.pipe(z.array(z.string().regex(HostName).or(z.ipv4()).or(z.ipv6()))),
+    fallback: [] as string[],
+    env: 'HOLDFAST_NAMES',
+    flag: 'name',
+    words: 'host names and addresses added to the server certificate beside localhost, 127.0.0.1 and ::1',
+  }),
+  portMqtt: field({
+    schema: Port,
+    fallback: 8883,
+    env: 'HOLDFAST_PORT_MQTT',
+    flag: 'port-mqtt',
+    words: 'MQTT over mutual TLS',
+  }),
+  portHttps: field({
+    schema: Port,
+    fallback: 8443,
+    env: 'HOLDFAST_PORT_HTTPS',
+    flag: 'port-https',
+    words: 'device HTTPS over mutual TLS',
+  }),
+  portManagement: field({
+    schema: Port,
+    fallback: 9443,
+    env: 'HOLDFAST_PORT_MANAGEMENT',
+    flag: 'port-management',
+    words: 'management API and console',
+  }),
+  portEnroll: field({
+    schema: Port,
+    fallback: 8444,
+    env: 'HOLDFAST_PORT_ENROLL',
+    flag: 'port-enroll',
+    words: 'enrollment with server TLS only, opened by enrollListen',
+  }),
+  portPublic: field({
+    schema: Port,
+    fallback: 8880,
+    env: 'HOLDFAST_PORT_PUBLIC',
+    flag: 'port-public',
+    words: 'signed objects over plain HTTP: CRL and issuer certificates',
+  }),
+  enrollListen: field({
+    schema: Switch,
+    fallback: false,
+    env: 'HOLDFAST_ENROLL_LISTEN',
+    flag: 'enroll-listen',
+    words: 'whether the enrollment listener is open',
+  }),
+  serverCertificateDays: field({
+    schema: Days,
+    fallback: 90,
+    env: 'HOLDFAST_SERVER_CERTIFICATE_DAYS',
+    flag: 'server-certificate-days',
+    words: 'life of a server certificate in days; renewed at two thirds',
+  }),
+  deviceCertificateDays: field({
+    schema: Days,
+    fallback: 365,
+    env: 'HOLDFAST_DEVICE_CERTIFICATE_DAYS',
+    flag: 'device-certificate-days',
+    words: 'life of a device certificate in days',
+  }),
+  logLevel: field({
+    schema: z.enum(['debug', 'info', 'warn', 'error']),
+    fallback: 'info' as const,
+    env: 'HOLDFAST_LOG_LEVEL',
+    flag: 'log-level',
+    words: 'least severe level that is written to stderr',
+  }),
+};
+
+type Fields = typeof CONFIG_FIELDS;
+export type ConfigName = keyof Fields;
+
+/** The settings a server runs with. */
+export type Config = { readonly [Name in ConfigName]: Fields[Name] extends ConfigField<infer Value> ? Value : never };
