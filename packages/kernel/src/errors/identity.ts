@@ -1,3 +1,130 @@
 import type { ErrorSpec } from './error-spec.ts';
 
-export const IDENTITY_ERRORS = {} as const satisfies Record<string, ErrorSpec>;
+const refused = (message: string, next: string) => ({ message, http: 403, exit: 77, retry: false, next }) as const;
+const badRequest = (message: string, next: string) => ({ message, http: 400, exit: 65, retry: false, next }) as const;
+const absent = (message: string, next: string) => ({ message, http: 404, exit: 66, retry: false, next }) as const;
+const taken = (message: string, next: string) => ({ message, http: 409, exit: 65, retry: false, next }) as const;
+
+export const IDENTITY_ERRORS = {
+  'identity.unknown_certificate': refused(
+    'this certificate is not in the registry',
+    'enroll the device again, or check that it connects to the right server',
+  ),
+  'identity.certificate_revoked': refused('this certificate is revoked', 'enroll the device again'),
+  'identity.certificate_superseded': refused(
+    'this certificate was replaced by a newer one that is in use',
+    'use the renewed certificate',
+  ),
+  'identity.certificate_expired': refused(
+    'this certificate has expired',
+    'check the clocks; revoke the device, re-admit it and enroll it again',
+  ),
+  'identity.certificate_not_yet_valid': refused('this certificate is not valid yet', 'check the clock of the server'),
+  'identity.certificate_pending': refused(
+    'this certificate is not attached to a device yet',
+    'register the device with its ownership token first',
+  ),
+  'identity.certificate_purpose': refused(
+    'this certificate is not for connecting as a client',
+    'use a device, claim or operator certificate',
+  ),
+  'identity.unknown_device': absent('the registry has no such device', 'list devices with: holdfast device list'),
+  'identity.device_not_enrolled': refused('the device has no certificate yet', 'enroll it with a claim'),
+  'identity.device_suspended': refused('the device is suspended', 're-admit it with: holdfast identity readmit DEVICE'),
+  'identity.device_quarantined': refused(
+    'the device is quarantined',
+    'read the reason with: holdfast device show DEVICE, then re-admit or revoke it',
+  ),
+  'identity.device_revoked': refused(
+    'the device is revoked',
+    're-admit it with: holdfast identity readmit DEVICE, then enroll it again',
+  ),
+  'identity.device_archived': refused('the device is archived', 'register a new device'),
+  'identity.device_exists': taken('a device with this name or serial number exists', 'choose another name'),
+  'identity.device_has_certificate': refused(
+    'the device has a certificate that is not revoked',
+    'renew with the current certificate, or revoke the device and re-admit it',
+  ),
+  'identity.readmission_required': refused(
+    'the device was enrolled before and must be re-admitted first',
+    're-admit it with: holdfast identity readmit DEVICE',
+  ),
+  'identity.device_not_established': refused(
+    'the registry does not know this device and the claim may not create it',
+    'establish it first with: holdfast device create',
+  ),
+  'identity.bad_device_name': badRequest(
+    'the name or serial number is not 1-128 of a-z, A-Z, 0-9, colon, underscore and hyphen',
+    'use a name of that form',
+  ),
+  'identity.unknown_product': absent('there is no such product', 'create it with: holdfast product create'),
+  'identity.product_exists': taken('a product with this name exists', 'choose another name'),
+  'identity.wrong_product': refused('the claim is for another product', 'use a claim of the product of the device'),
+  'identity.wrong_template': refused(
+    'the provisioning template is not one this claim may use',
+    'use the template named after the product, or default',
+  ),
+  'identity.unknown_claim': absent('there is no such claim', 'list claims with: holdfast claim list'),
+  'identity.claim_revoked': refused('the claim is cancelled', 'create a new claim'),
+  'identity.claim_expired': refused('the claim has expired', 'create a new claim'),
+  'identity.claim_used_up': refused('the claim has registered all it may', 'create a new claim'),
+  'identity.serial_not_listed': refused(
+    'the serial number is not on the list of the claim',
+    'use a claim that lists it',
+  ),
+  'identity.serial_used': refused('the claim already registered this serial number', 'create a new claim for it'),
+  'identity.serial_required': badRequest(
+    'the request must name a serial number',
+    'send SerialNumber, or enroll with a claim that lists one serial number',
+  ),
+  'identity.bad_claim': badRequest(
+    'the claim needs either a list of serial numbers or a quota, and a time in the future',
+    'correct the claim',
+  ),
+  'identity.rate_limited': {
+    message: 'too many enrollments at once',
+    http: 429,
+    exit: 75,
+    retry: true,
+    next: 'wait a second and try again',
+  },
+  'identity.bad_csr': badRequest(
+    'the certificate request cannot be read or its signature does not match its key',
+    'make a new PKCS#10 request with the private key of the device',
+  ),
+  'identity.weak_key': badRequest(
+    'the key is too weak or of a kind that policy does not allow',
+    'use an EC P-256 key, or RSA of 2048 to 4096 bits',
+  ),
+  'identity.ca_requested': badRequest('the request asks to be an authority', 'remove CA:TRUE from the request'),
+  'identity.foreign_name': badRequest(
+    'the request asks for a name that the registry does not give',
+    'leave subjectAltName out of the request',
+  ),
+  'identity.key_reuse': refused(
+    'the key belongs to another device, claim or authority',
+    'make a fresh key on the device',
+  ),
+  'identity.channel_binding': badRequest(
+    'the request is not bound to this connection',
+    'make the request on the connection it is sent on',
+  ),
+  'identity.bad_token': refused(
+    'the ownership token is unknown, used, expired or of another connection',
+    'ask for a new certificate and use its token on the same connection',
+  ),
+  'identity.ca_unavailable': {
+    message: 'the authority cannot sign now',
+    http: 503,
+    exit: 75,
+    retry: true,
+    next: 'check the key engine with: holdfast doctor',
+  },
+  'identity.crl_unavailable': {
+    message: 'no revocation list has been published yet',
+    http: 503,
+    exit: 75,
+    retry: true,
+    next: 'try again in a moment',
+  },
+} as const satisfies Record<string, ErrorSpec>;

@@ -1,4 +1,6 @@
 export type * from './audit.ts';
 export type * from './events.ts';
+export type * from './identity.ts';
 export * from './ids.ts';
+export type * from './posture.ts';
 export type * from './store.ts';

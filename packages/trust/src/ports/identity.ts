@@ -1,0 +1,248 @@
+import type { EpochMs } from '@holdfast/kernel';
+import type { DeviceId, Fingerprint, Sha256Hex, Tenant } from './ids.ts';
+import type { Page, PageRequest, Write } from './store.ts';
+
+/** ISO/IEC 24760 lifecycle with the two states that hold a device back: `suspended` and `quarantined`. */
+export type DeviceState = 'established' | 'active' | 'suspended' | 'quarantined' | 'revoked' | 'archived';
+
+/** A device as the registry knows it; its certificate's names are written from here, never from a request. */
+export interface DeviceRecord {
+  readonly tenant: Tenant;
+  readonly deviceId: DeviceId;
+  readonly product: string;
+  /** What the maker printed on it; unique in a tenant. The device id unless the factory named another. */
+  readonly serialNumber: string;
+  readonly hardwareRevision: string;
+  readonly state: DeviceState;
+  /** Why it is in that state, for an operator to read; undefined when nothing is wrong. */
+  readonly stateReason: string | undefined;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Lower-case hex RFC 9711 UEID, 7-33 octets; installed in the factory step. */
+  readonly ueid: string | undefined;
+  /** DER SubjectPublicKeyInfo of the device's measured-boot root key; installed in the factory step. */
+  readonly attestationAnchor: Uint8Array | undefined;
+  /** The claim that enrolled it last. */
+  readonly claimId: string | undefined;
+  readonly createdAt: EpochMs;
+  /** First certificate ever attached. */
+  readonly enrolledAt: EpochMs | undefined;
+  /** Rises with every change; a write names the revision it was decided on. */
+  readonly revision: number;
+}
+
+export type DeviceChange = Partial<
+  Pick<
+    DeviceRecord,
+    | 'state'
+    | 'stateReason'
+    | 'attributes'
+    | 'ueid'
+    | 'attestationAnchor'
+    | 'claimId'
+    | 'enrolledAt'
+    | 'hardwareRevision'
+  >
+>;
+
+export interface DeviceFilter {
+  readonly product?: string | undefined;
+  readonly group?: string | undefined;
+  readonly state?: DeviceState | undefined;
+}
+
+export interface DeviceRepository {
+  find(tenant: Tenant, deviceId: DeviceId): Promise<DeviceRecord | undefined>;
+  findBySerial(tenant: Tenant, serialNumber: string): Promise<DeviceRecord | undefined>;
+  /** In order of device id. */
+  list(tenant: Tenant, filter: DeviceFilter, page: PageRequest): Promise<Page<DeviceRecord>>;
+  groupsOf(tenant: Tenant, deviceId: DeviceId): Promise<readonly string[]>;
+  /** Conflicts when the id or the serial number exists. */
+  inserting(device: DeviceRecord): Write;
+  /** Conflicts unless the row still has `from.revision`. */
+  changing(from: DeviceRecord, change: DeviceChange): Write;
+  /** No effect when already a member. */
+  joining(tenant: Tenant, deviceId: DeviceId, group: string): Write;
+  /** No effect when not a member. */
+  leaving(tenant: Tenant, deviceId: DeviceId, group: string): Write;
+}
+
+/** What a certificate is for; each name is one issuance template. */
+export type CertificateProfile = 'root' | 'issuing' | 'device' | 'claim' | 'server' | 'operator' | 'ocsp-signer';
+
+/**
+ * `pending`: issued to a claim, attached to nothing. `successor`: a renewal nobody used yet; its predecessor still
+ * works. `superseded`: revoked because its successor was used. `abandoned`: revoked because nobody claimed it.
+ */
+export type CertificateState = 'pending' | 'active' | 'successor' | 'superseded' | 'revoked' | 'abandoned';
+
+/** RFC 5280 5.3.1 reason codes that Holdfast gives. */
+export type RevocationReason =
+  | 'unspecified'
+  | 'keyCompromise'
+  | 'cACompromise'
+  | 'affiliationChanged'
+  | 'superseded'
+  | 'cessationOfOperation'
+  | 'privilegeWithdrawn';
+
+export interface CertificateRecord {
+  readonly tenant: Tenant;
+  readonly fingerprint: Fingerprint;
+  /** Lower-case hex, 16 octets. */
+  readonly serialNumber: string;
+  readonly profile: CertificateProfile;
+  readonly state: CertificateState;
+  readonly der: Uint8Array;
+  /** SHA-256 of the DER SubjectPublicKeyInfo. */
+  readonly spkiSha256: Sha256Hex;
+  /** Fingerprint of the issuer's certificate; its own for a root. */
+  readonly issuer: Fingerprint;
+  /** Device id, claim id, operator or host name, by profile; undefined while pending. */
+  readonly subjectId: string | undefined;
+  /** The claim a device certificate was issued to. */
+  readonly claimId: string | undefined;
+  /** Who made the private key; `server` means it once existed here, and was shown once. */
+  readonly keyOrigin: 'device' | 'server';
+  readonly notBefore: EpochMs;
+  readonly notAfter: EpochMs;
+  readonly issuedAt: EpochMs;
+  readonly firstUsedAt: EpochMs | undefined;
+  readonly revokedAt: EpochMs | undefined;
+  readonly revocationReason: RevocationReason | undefined;
+}
+
+export type CertificateChange = Partial<
+  Pick<CertificateRecord, 'state' | 'subjectId' | 'firstUsedAt' | 'revokedAt' | 'revocationReason'>
+>;
+
+export interface CertificateRepository {
+  find(fingerprint: Fingerprint): Promise<CertificateRecord | undefined>;
+  findBySerial(serialNumber: string): Promise<CertificateRecord | undefined>;
+  /** All that were ever attached to the device, newest first. */
+  ofDevice(tenant: Tenant, deviceId: DeviceId): Promise<readonly CertificateRecord[]>;
+  /** Still `pending` ones a claim holds, oldest first. */
+  pendingOfClaim(tenant: Tenant, claimId: string): Promise<readonly CertificateRecord[]>;
+  /** Active ones of a profile, newest first: CA, server and operator certificates. */
+  activeOfProfile(tenant: Tenant, profile: CertificateProfile): Promise<readonly CertificateRecord[]>;
+  /** Revoked, superseded or abandoned ones issued by `issuer` that end after `notAfter`, in order of serial number. */
+  listRevoked(issuer: Fingerprint, notAfter: EpochMs): Promise<readonly CertificateRecord[]>;
+  /** Conflicts on a repeated fingerprint or serial number, and on a second `active` or `successor` of one device. */
+  inserting(certificate: CertificateRecord): Write;
+  /** Conflicts unless the row still has `from.state` and `from.firstUsedAt`. */
+  changing(from: CertificateRecord, change: CertificateChange): Write;
+}
+
+/** Whose key it is. One public key has one owner for ever, over all tenants. */
+export interface KeyOwner {
+  readonly spkiSha256: Sha256Hex;
+  readonly tenant: Tenant;
+  /** `pending` belongs to a claim that has not registered a device with it yet. */
+  readonly kind: 'device' | 'pending' | 'claim' | 'authority' | 'operator' | 'server';
+  /** Device id, claim id (for `pending` too), CA profile, operator or host name. */
+  readonly id: string;
+}
+
+export interface KeyOwnerRepository {
+  find(spkiSha256: Sha256Hex): Promise<KeyOwner | undefined>;
+  /** Conflicts when the key has any owner. */
+  inserting(owner: KeyOwner): Write;
+  /** Conflicts unless `from` still owns it. */
+  moving(from: KeyOwner, to: KeyOwner): Write;
+}
+
+export type ClaimState = 'active' | 'revoked';
+
+/** A bootstrap credential: which devices may enroll with it, how many, until when. */
+export interface ClaimRecord {
+  readonly tenant: Tenant;
+  readonly claimId: string;
+  readonly product: string;
+  readonly label: string;
+  readonly fingerprint: Fingerprint;
+  readonly state: ClaimState;
+  /** Listed serial numbers only, or any up to the quota. */
+  readonly scope: 'serials' | 'quota';
+  /** Most registrations; the number of listed serials for `serials`. */
+  readonly quota: number;
+  readonly used: number;
+  readonly expiresAt: EpochMs;
+  /** Whether a device that the registry does not know yet is made; otherwise it must be `established`. */
+  readonly autoRegister: boolean;
+  readonly createdAt: EpochMs;
+  readonly createdBy: string;
+}
+
+export interface ClaimSerial {
+  readonly serialNumber: string;
+  /** Undefined while free. */
+  readonly usedAt: EpochMs | undefined;
+}
+
+export interface ClaimRepository {
+  find(tenant: Tenant, claimId: string): Promise<ClaimRecord | undefined>;
+  findSerial(tenant: Tenant, claimId: string, serialNumber: string): Promise<ClaimSerial | undefined>;
+  /** At most `limit` of the serials nobody used. */
+  freeSerials(tenant: Tenant, claimId: string, limit: number): Promise<readonly string[]>;
+  /** In order of claim id. */
+  list(tenant: Tenant, page: PageRequest): Promise<Page<ClaimRecord>>;
+  inserting(claim: ClaimRecord): Write;
+  listing(tenant: Tenant, claimId: string, serialNumber: string): Write;
+  /** Counts one registration; conflicts when revoked or the quota is used up. */
+  counting(tenant: Tenant, claimId: string): Write;
+  /** Conflicts when the serial is not listed or was used. */
+  usingSerial(tenant: Tenant, claimId: string, serialNumber: string, at: EpochMs): Write;
+  /** Conflicts unless active. */
+  revoking(tenant: Tenant, claimId: string): Write;
+}
+
+/** The bearer of one may attach one pending certificate to a device. Stored hashed. */
+export interface OwnershipToken {
+  readonly tokenSha256: Sha256Hex;
+  readonly tenant: Tenant;
+  readonly claimId: string;
+  /** The claim connection it was given on. */
+  readonly connectionId: string;
+  readonly fingerprint: Fingerprint;
+  readonly state: 'open' | 'used' | 'void';
+  readonly expiresAt: EpochMs;
+  /** The device it registered. */
+  readonly deviceId: DeviceId | undefined;
+}
+
+export interface OwnershipTokenRepository {
+  find(tokenSha256: Sha256Hex): Promise<OwnershipToken | undefined>;
+  /** Open ones past their time, oldest first. */
+  expired(now: EpochMs, limit: number): Promise<readonly OwnershipToken[]>;
+  inserting(token: OwnershipToken): Write;
+  /** Conflicts unless open. */
+  using(tokenSha256: Sha256Hex, deviceId: DeviceId): Write;
+  /** Voids every open token of a certificate; no effect when there is none. */
+  voiding(fingerprint: Fingerprint): Write;
+  /** Voids every open token of a claim; no effect when there is none. */
+  voidingOfClaim(tenant: Tenant, claimId: string): Write;
+}
+
+/** The newest list a CA published. */
+export interface PublishedCrl {
+  readonly issuer: Fingerprint;
+  /** Strictly rising, never reset (RFC 5280 5.2.3). */
+  readonly number: number;
+  readonly thisUpdate: EpochMs;
+  readonly nextUpdate: EpochMs;
+  readonly der: Uint8Array;
+}
+
+export interface CrlRepository {
+  find(issuer: Fingerprint): Promise<PublishedCrl | undefined>;
+  /** Conflicts unless `crl.number` is one more than the published number, or 1 when there is none. */
+  publishing(crl: PublishedCrl): Write;
+}
+
+export interface IdentityRepositories {
+  readonly devices: DeviceRepository;
+  readonly certificates: CertificateRepository;
+  readonly keyOwners: KeyOwnerRepository;
+  readonly claims: ClaimRepository;
+  readonly tokens: OwnershipTokenRepository;
+  readonly crls: CrlRepository;
+}

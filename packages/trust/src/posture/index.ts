@@ -1,0 +1,8 @@
+export type {
+  AttestationDoor,
+  AttestationResult,
+  Challenge,
+  DevicePosture,
+  DeviceRights,
+  PostureReader,
+} from './contracts.ts';
