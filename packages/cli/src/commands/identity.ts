@@ -1,0 +1,152 @@
+import { AssignGroups, type Device, EstablishDevice, RevokeDevice } from '@holdfast/api';
+import type { Command } from 'commander';
+import type { CommandIo } from '../output/io.ts';
+import { type Column, formatFacts } from '../output/table.ts';
+import { registerClaims } from './identity-claim.ts';
+import { addVerb, bodyOf, list, PAGING, pageQuery, pick, printPage } from './verb.ts';
+
+const DEVICE_COLUMNS: readonly Column<Device>[] = [
+  { title: 'DEVICE', value: (row) => row.id },
+  { title: 'PRODUCT', value: (row) => row.product },
+  { title: 'STATE', value: (row) => row.state },
+  { title: 'POSTURE', value: (row) => row.posture.state },
+  { title: 'FIRMWARE', value: (row) => row.firmware?.version },
+  { title: 'CONNECTED', value: (row) => (row.presence.connected ? row.presence.since : 'no') },
+  { title: 'GROUPS', value: (row) => row.groups.join(',') },
+];
+
+export function deviceFacts(device: Device, io: CommandIo): string {
+  return formatFacts(
+    [
+      ['device', device.id],
+      ['serial', device.serial],
+      ['product', device.product],
+      ['hardware revision', device.hardwareRevision],
+      ['state', device.state],
+      ['posture', device.posture.state],
+      ['because', device.posture.reasons.map(({ words }) => words).join('; ')],
+      ['firmware', device.firmware?.version],
+      ['security counter', device.firmware?.securityCounter],
+      ['last evidence', device.posture.evidenceAt],
+      ['connected since', device.presence.connected ? device.presence.since : undefined],
+      ['groups', device.groups.join(',')],
+    ],
+    io,
+  );
+}
+
+export function registerIdentity(noun: Command, io: CommandIo): void {
+  registerClaims(noun.command('claim').description('bootstrap credentials'), io);
+  registerRegistry(noun, io);
+  registerLifecycle(noun, io);
+}
+
+function registerRegistry(noun: Command, io: CommandIo): void {
+  addVerb(noun, io, {
+    name: 'create',
+    words: 'establish a device in the registry before it enrolls',
+    operation: 'devices.create',
+    operands: ['<device>'],
+    options: [
+      { flags: '--product <name>', words: 'product it belongs to', required: true },
+      { flags: '--serial <serial>', words: 'serial number (default: the device id)' },
+      { flags: '--hardware-revision <name>', words: 'hardware revision (default: rev-a)' },
+      { flags: '--groups <names>', words: 'groups, comma separated', parse: list },
+      { flags: '--attestation-anchor <base64>', words: 'public key that certifies its measurements (SPKI)' },
+      { flags: '--ueid <hex>', words: 'RFC 9711 UEID' },
+    ],
+    input: ([id], options) => ({
+      body: bodyOf(EstablishDevice, {
+        id,
+        serial: id,
+        hardwareRevision: 'rev-a',
+        ...pick(options, {
+          product: 'product',
+          serial: 'serial',
+          hardwareRevision: 'hardwareRevision',
+          groups: 'groups',
+          attestationAnchor: 'attestationAnchor',
+          ueid: 'ueid',
+        }),
+      }),
+    }),
+    print: deviceFacts,
+  });
+  addVerb(noun, io, {
+    name: 'list',
+    words: 'list devices',
+    operation: 'devices.list',
+    options: [
+      { flags: '--product <name>', words: 'of this product' },
+      { flags: '--group <name>', words: 'in this group' },
+      { flags: '--state <state>', words: 'in this state' },
+      { flags: '--prefix <text>', words: 'whose id begins so' },
+      ...PAGING,
+    ],
+    input: (_, options) => ({
+      query: {
+        ...pageQuery(options),
+        ...pick(options, { product: 'product', group: 'group', state: 'state', prefix: 'prefix' }),
+      },
+    }),
+    print: (page) => printPage(page, DEVICE_COLUMNS, io),
+  });
+  addVerb(noun, io, {
+    name: 'show',
+    words: 'show a device',
+    operation: 'devices.show',
+    operands: ['<device>'],
+    input: ([device = '']) => ({ device }),
+    print: (device) =>
+      deviceFacts(device, io) +
+      device.certificates
+        .map((row) => formatFacts([['certificate', `${row.fingerprint} ${row.state} until ${row.notAfter}`]], io))
+        .join(''),
+  });
+  addVerb(noun, io, {
+    name: 'groups',
+    words: 'set the groups of a device',
+    operation: 'devices.groups',
+    operands: ['<device>', '<groups>'],
+    input: ([device = '', groups = '']) => ({ device, body: bodyOf(AssignGroups, { groups: list(groups) }) }),
+    print: deviceFacts,
+  });
+}
+
+function registerLifecycle(noun: Command, io: CommandIo): void {
+  addVerb(noun, io, {
+    name: 'revoke',
+    words: 'revoke a device: every certificate, session, download and open job',
+    operation: 'devices.revoke',
+    operands: ['<device>'],
+    options: [{ flags: '--reason <reason>', words: 'RFC 5280 reason (default: unspecified)' }],
+    input: ([device = ''], options) => ({ device, body: bodyOf(RevokeDevice, pick(options, { reason: 'reason' })) }),
+    print: (outcome) =>
+      formatFacts(
+        [
+          ['outcome', outcome.kind],
+          ['certificates revoked', outcome.certificates],
+          ['sessions cut', outcome.sessionsCut],
+          ['jobs cancelled', outcome.executionsCancelled],
+          ['took ms', Math.round(outcome.elapsedMs)],
+        ],
+        io,
+      ),
+  });
+  addVerb(noun, io, {
+    name: 'suspend',
+    words: 'hold a device back until it is re-admitted',
+    operation: 'devices.suspend',
+    operands: ['<device>'],
+    input: ([device = '']) => ({ device }),
+    print: deviceFacts,
+  });
+  addVerb(noun, io, {
+    name: 'readmit',
+    words: 'let a revoked, suspended or quarantined device back in',
+    operation: 'devices.readmit',
+    operands: ['<device>'],
+    input: ([device = '']) => ({ device }),
+    print: deviceFacts,
+  });
+}

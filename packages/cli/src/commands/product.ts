@@ -1,0 +1,127 @@
+import { CreateProduct, type Product, RaiseMinimum, SetEvidencePolicy } from '@holdfast/api';
+import type { Command } from 'commander';
+import type { CommandIo } from '../output/io.ts';
+import { type Column, formatFacts } from '../output/table.ts';
+import {
+  addVerb,
+  bodyOf,
+  type GivenOptions,
+  list,
+  PAGING,
+  pageQuery,
+  pick,
+  printPage,
+  type VerbOption,
+  wholeNumber,
+} from './verb.ts';
+
+const PRODUCT_COLUMNS: readonly Column<Product>[] = [
+  { title: 'PRODUCT', value: (row) => row.name },
+  { title: 'REVISIONS', value: (row) => row.hardwareRevisions.join(',') },
+  { title: 'EVIDENCE', value: (row) => row.evidence },
+  { title: 'MINIMUM', value: (row) => `${row.minimumVersion ?? '-'} / ${row.minimumSecurityCounter}` },
+  { title: 'IMAGE KEY', value: (row) => row.imageKey.kind },
+];
+
+const MINIMUM: readonly VerbOption[] = [
+  { flags: '--version <version>', words: 'oldest version that keeps full rights' },
+  { flags: '--security-counter <number>', words: 'lowest counter that keeps full rights', parse: wholeNumber },
+  { flags: '--reason <text>', words: 'why, for the log', required: true },
+];
+
+function productFacts(product: Product, io: CommandIo): string {
+  return formatFacts(
+    [
+      ['product', product.name],
+      ['hardware revisions', product.hardwareRevisions.join(',')],
+      ['evidence', product.evidence],
+      ['minimum version', product.minimumVersion],
+      ['minimum security counter', product.minimumSecurityCounter],
+      ['image key', `${product.imageKey.kind} ${product.imageKey.keyHash}`],
+      ['image layout', `${product.boot.format}, header ${product.boot.headerSize}, slot ${product.boot.slotSize}`],
+    ],
+    io,
+  );
+}
+
+function minimumOf(options: GivenOptions) {
+  return bodyOf(
+    RaiseMinimum,
+    pick(options, { version: 'version', securityCounter: 'securityCounter', reason: 'reason' }),
+  );
+}
+
+/** Products belong to the boot room: it owns their keys and their firmware policy. */
+export function registerProducts(noun: Command, io: CommandIo): void {
+  addVerb(noun, io, {
+    name: 'create',
+    words: 'create a product and the key its images are signed with',
+    operation: 'products.create',
+    operands: ['<product>'],
+    options: [
+      { flags: '--hardware-revisions <names>', words: 'comma separated (default: rev-a)', parse: list },
+      { flags: '--evidence <policy>', words: 'required (default) or none: whether success must be proven' },
+      { flags: '--image-key <kind>', words: 'ecdsa-p256 (default), ed25519, rsa-2048 or rsa-3072' },
+    ],
+    input: ([name], options) => ({
+      body: bodyOf(CreateProduct, {
+        name,
+        ...pick(options, { hardwareRevisions: 'hardwareRevisions', evidence: 'evidence', imageKeyKind: 'imageKey' }),
+      }),
+    }),
+    print: productFacts,
+  });
+  addVerb(noun, io, {
+    name: 'list',
+    words: 'list products',
+    operation: 'products.list',
+    options: PAGING,
+    input: (_, options) => ({ query: pageQuery(options) }),
+    print: (page) => printPage(page, PRODUCT_COLUMNS, io),
+  });
+  addVerb(noun, io, {
+    name: 'show',
+    words: 'show a product',
+    operation: 'products.show',
+    operands: ['<product>'],
+    input: ([product = '']) => ({ product }),
+    print: productFacts,
+  });
+  addVerb(noun, io, {
+    name: 'evidence',
+    words: 'choose whether its updates must be proven (required) or are believed (none)',
+    operation: 'products.set-evidence',
+    operands: ['<product>', '<policy>'],
+    options: [{ flags: '--reason <text>', words: 'why, for the log', required: true }],
+    input: ([product = '', evidence], options) => ({
+      product,
+      body: bodyOf(SetEvidencePolicy, { evidence, ...pick(options, { reason: 'reason' }) }),
+    }),
+    print: productFacts,
+  });
+  addVerb(noun, io, {
+    name: 'preview-minimum',
+    words: 'whom a new minimum would restrict',
+    operation: 'products.preview-minimum',
+    operands: ['<product>'],
+    options: MINIMUM,
+    input: ([product = ''], options) => ({ product, body: minimumOf(options) }),
+    print: (preview) =>
+      formatFacts(
+        [
+          ['restricts', preview.restricts],
+          ['devices', preview.devices.join(',')],
+        ],
+        io,
+      ),
+  });
+  addVerb(noun, io, {
+    name: 'raise-minimum',
+    words: 'restrict every device below this version or counter; cannot be lowered',
+    operation: 'products.raise-minimum',
+    operands: ['<product>'],
+    options: MINIMUM,
+    input: ([product = ''], options) => ({ product, body: minimumOf(options) }),
+    print: productFacts,
+  });
+}

@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import type { CommandIo } from '../output/io.ts';
+import { formatFacts, formatJson } from '../output/table.ts';
+import { addConnectionOptions, clientFrom, type GivenOptions } from './verb.ts';
+
+export function registerStatus(noun: Command, io: CommandIo): void {
+  addConnectionOptions(noun)
+    .option('--json', 'one JSON document')
+    .action(async (options: GivenOptions) => {
+      const status = await clientFrom(options, io).call('status.show', {});
+      if (options['json'] === true) {
+        io.out(formatJson(status));
+        return;
+      }
+      io.out(
+        formatFacts(
+          [
+            ['version', status.version],
+            ['since', status.startedAt],
+            ['root certificate', status.rootFingerprint],
+            ['root key', status.rootKeyOnline ? 'online' : 'offline'],
+            ['release root', `${status.releaseRoot.threshold}-of-${status.releaseRoot.keys}`],
+            ...status.listeners.map(({ name, address, port }) => [name, `${address}:${port}`] as const),
+            ['devices', status.counts.devices],
+            ['connected', status.counts.connected],
+            ['open jobs', status.counts.openExecutions],
+            ...status.warnings.map(({ words }) => ['warning', words] as const),
+          ],
+          io,
+        ),
+      );
+    });
+}

@@ -1,0 +1,28 @@
+/** Where a command writes. Data goes to `out`, everything else to `err`. */
+export interface CommandIo {
+  out(text: string): void;
+  err(text: string): void;
+  /** Whether `out` is a terminal: tables are aligned and may be coloured there only. */
+  readonly outIsTerminal: boolean;
+  /** Whether `err` is a terminal: progress is shown there only. */
+  readonly errIsTerminal: boolean;
+  /** Whether somebody can be asked. */
+  readonly inIsTerminal: boolean;
+  /** False on NO_COLOR or without a terminal. */
+  readonly colour: boolean;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** The process' own streams. */
+export function processIo(): CommandIo {
+  const { stdout, stderr, stdin, env } = process;
+  return {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    outIsTerminal: stdout.isTTY === true,
+    errIsTerminal: stderr.isTTY === true,
+    inIsTerminal: stdin.isTTY === true,
+    colour: stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    environment: env,
+  };
+}

@@ -1,0 +1,72 @@
+import { Command, CommanderError } from 'commander';
+import type { CommandIo } from './output/io.ts';
+
+/** Adds options, operands, verbs and the action to the command of one noun. */
+export type RegisterNoun = (noun: Command, io: CommandIo) => void;
+
+interface Noun {
+  readonly name: string;
+  readonly words: string;
+  /** Loaded only when the noun is used: most commands never need the server's code. */
+  readonly load: () => Promise<RegisterNoun>;
+}
+
+const NOUNS: readonly Noun[] = [
+  { name: 'up', words: 'start the server', load: async () => (await import('./commands/up.ts')).registerUp },
+  { name: 'status', words: 'what runs here', load: async () => (await import('./commands/status.ts')).registerStatus },
+  {
+    name: 'config',
+    words: 'explain every setting and where it came from',
+    load: async () => (await import('./commands/config.ts')).registerConfig,
+  },
+  {
+    name: 'console',
+    words: 'open the console in a browser',
+    load: async () => (await import('./commands/console.ts')).registerConsole,
+  },
+  {
+    name: 'identity',
+    words: 'devices, claims and certificates',
+    load: async () => (await import('./commands/identity.ts')).registerIdentity,
+  },
+  {
+    name: 'product',
+    words: 'product lines: image keys and firmware policy',
+    load: async () => (await import('./commands/product.ts')).registerProducts,
+  },
+  {
+    name: 'posture',
+    words: 'what devices have proven',
+    load: async () => (await import('./commands/posture.ts')).registerPosture,
+  },
+  {
+    name: 'update',
+    words: 'releases and rollouts',
+    load: async () => (await import('./commands/update.ts')).registerUpdate,
+  },
+  {
+    name: 'audit',
+    words: 'the tamper-evident log',
+    load: async () => (await import('./commands/audit.ts')).registerAudit,
+  },
+];
+
+/** The `holdfast` program for these arguments. Usage errors are thrown as CommanderError, all others as they are. */
+export async function buildProgram(args: readonly string[], io: CommandIo): Promise<Command> {
+  const program = new Command('holdfast')
+    .description('The trust plane of a connected product.')
+    .version('0.1.0')
+    .exitOverride()
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .showHelpAfterError('next: holdfast --help');
+  const used = args[0] === 'help' ? args[1] : args[0];
+  for (const { name, words, load } of NOUNS) {
+    const noun = program.command(name).description(words).showHelpAfterError(`next: holdfast ${name} --help`);
+    if (name === used) (await load())(noun, io);
+  }
+  return program;
+}
+
+export function isUsageError(error: unknown): error is CommanderError {
+  return error instanceof CommanderError;
+}
