@@ -29,4 +29,32 @@ export const STORE_ERRORS = {
     retry: false,
     next: 'stop, keep the folder, and restore a backup',
   },
+  'store.newer': {
+    message: 'the record store was written by a newer version',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'start the version that wrote it, or a newer one',
+  },
+  'store.migration_changed': {
+    message: 'the record store was made by a version that is not an ancestor of this one',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'start the version that wrote it',
+  },
+  'store.in_use': {
+    message: 'another process works in this data folder',
+    http: 503,
+    exit: 75,
+    retry: true,
+    next: 'stop the other process, or name another folder with --data',
+  },
+  'store.exposed': {
+    message: 'the data folder is open to other users of this machine',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'make it yours alone: chmod 700 and chown',
+  },
 } as const satisfies Record<string, ErrorSpec>;

@@ -59,3 +59,26 @@ export interface StoredEvent extends DomainEvent {
 export interface Outbox {
   event(event: DomainEvent): Write;
 }
+
+/** Called for every event, in order, until it resolves; it may see an event twice and must not mind. */
+export type EventHandler = (event: StoredEvent) => Promise<void> | void;
+
+export interface Subscription {
+  close(): void;
+}
+
+/** The reading end of the outbox. */
+export interface Events {
+  /**
+   * Delivers every kept event at least once, in order, also those committed before a crash.
+   *
+   * A handler that fails is asked again after a pause; it holds up its own consumer only.
+   *
+   * @param consumer - durable name of the position; one subscription a name.
+   */
+  subscribe(consumer: string, handler: EventHandler): Subscription;
+  /** Events after `sequence`, oldest first, 1-1000. */
+  since(sequence: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** Sequence of the last committed event; 0 when there was none. */
+  latest(): number;
+}

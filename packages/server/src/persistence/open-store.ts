@@ -1,0 +1,103 @@
+import { chmodSync, closeSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { type Clock, type Log, silentLog } from '@holdfast/kernel';
+import type { AuditLog, Outbox } from '@holdfast/trust/ports';
+import { SQLITE_READER_PRAGMAS, SQLITE_TYPES } from './dialects/sqlite.ts';
+import { fromSqlite } from './dialects/sqlite-errors.ts';
+import { EventDelivery } from './event-delivery.ts';
+import { compileMigrations, type Migration } from './migrate.ts';
+import { MIGRATIONS } from './migrations/index.ts';
+import { type Reader, SqliteReader } from './reader.ts';
+import { auditLog, OutboxRepository, outbox } from './repositories/log.ts';
+import { SqliteStore } from './sqlite-store.ts';
+import { InlineWriter, type Writer, WorkerWriter } from './writer.ts';
+
+export interface StoreOptions {
+  /** Path of the database file, or `:memory:`. */
+  readonly location: string;
+  readonly clock: Clock;
+  readonly log?: Log | undefined;
+  /** Upper bound of the file in pages of 4 KiB; undefined leaves it to the disk. */
+  readonly maxPages?: number | undefined;
+  /** Steps of the schema; all of Holdfast's when absent. */
+  readonly migrations?: readonly Migration[] | undefined;
+}
+
+/** An open store with all that repositories and services need of it. */
+export interface OpenStore {
+  readonly store: SqliteStore;
+  readonly reader: Reader;
+  readonly outbox: Outbox;
+  readonly audit: AuditLog;
+  readonly events: EventDelivery;
+  /** Entries of the audit log when the store was opened. */
+  readonly auditSize: number;
+  /** Ends delivery, commits what waits, closes the file. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the record store, creating or migrating it.
+ *
+ * A file is written by a thread of its own and read here; a store in memory runs the same code on this thread.
+ *
+ * @throws `store.corrupt`, `store.newer`, `store.migration_changed`, `store.full`, `store.unavailable`
+ */
+export async function openStore(options: StoreOptions): Promise<OpenStore> {
+  const { location, clock, log = silentLog, maxPages, migrations = MIGRATIONS } = options;
+  const settings = { location, maxPages, migrations: compileMigrations(migrations, SQLITE_TYPES) };
+  if (location === ':memory:') {
+    const writer = new InlineWriter(settings);
+    return assemble({ writer, db: writer.core.db, clock, log });
+  }
+  makePrivate(location);
+  const writer = await WorkerWriter.open(settings);
+  const db = openReading(location);
+  return assemble({ writer, db, clock, log });
+}
+
+interface Parts {
+  readonly writer: Writer;
+  readonly db: DatabaseSync;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+function assemble({ writer, db, clock, log }: Parts): OpenStore {
+  const store = new SqliteStore(writer, clock);
+  const reader = new SqliteReader(db);
+  const repository = new OutboxRepository(reader);
+  const events = new EventDelivery({ repository, store, clock, log }, writer.opened.lastEvent);
+  store.onCommit(({ lastEvent }) => events.committed(lastEvent));
+  return {
+    store,
+    reader,
+    outbox,
+    audit: auditLog,
+    events,
+    auditSize: writer.opened.auditSize,
+    async close() {
+      await events.close();
+      await store.close();
+      // The reader first: the last connection to close empties the write-ahead log, and a reader may not.
+      if (writer instanceof WorkerWriter) db.close();
+      await writer.close();
+    },
+  };
+}
+
+/** SQLite gives its side files the mode of the database file, so that is set before it opens it. */
+function makePrivate(location: string): void {
+  closeSync(openSync(location, 'a', 0o600));
+  chmodSync(location, 0o600);
+}
+
+function openReading(location: string): DatabaseSync {
+  try {
+    const db = new DatabaseSync(location, { readOnly: true });
+    for (const pragma of SQLITE_READER_PRAGMAS) db.exec(pragma);
+    return db;
+  } catch (error) {
+    throw fromSqlite(error);
+  }
+}

@@ -1,0 +1,79 @@
+import { HoldfastError } from '@holdfast/kernel';
+import type { AuditFact, DomainEvent, Write } from '@holdfast/trust/ports';
+import type { Compilable } from 'kysely';
+
+export type SqlValue = string | number | bigint | null | Uint8Array;
+
+/** A compiled INSERT, UPDATE or DELETE. */
+export interface SqlWrite extends Write {
+  readonly kind: 'sql';
+  readonly sql: string;
+  readonly parameters: readonly SqlValue[];
+  /** How many rows it must change; undefined accepts any count. */
+  readonly expectRows: number | undefined;
+}
+
+/** A fact for the outbox; the writer gives it its sequence. */
+export interface EventWrite extends Write {
+  readonly kind: 'event';
+  readonly event: DomainEvent;
+}
+
+/** A fact for the audit log; the writer gives it its sequence and its leaf. */
+export interface AuditWrite extends Write {
+  readonly kind: 'audit';
+  readonly fact: AuditFact;
+}
+
+export type StoreWrite = SqlWrite | EventWrite | AuditWrite;
+
+export interface WriteOptions {
+  /** A guard: any other count of changed rows rolls the unit back with `store.conflict`. */
+  readonly expectRows?: number;
+}
+
+/** Turns a built query into a write of a unit of work. */
+export function compileWrite(built: Compilable, options: WriteOptions = {}): Write {
+  const { sql, parameters } = built.compile();
+  const write: SqlWrite = { kind: 'sql', sql, parameters: parameters.map(own), expectRows: options.expectRows };
+  return write;
+}
+
+/** Copies bytes: passing a view to another thread would copy the whole buffer behind it. */
+function own(value: unknown): SqlValue {
+  return value instanceof Uint8Array ? new Uint8Array(value) : (value as SqlValue);
+}
+
+class Slot {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/**
+ * Compiles a query once and fills in its values on every call: for writes of a hot path.
+ *
+ * `build` gets a function that stands for the argument of each name; the arguments must not be looked at in it.
+ */
+export function defineWrite<Args extends Readonly<Record<keyof Args, SqlValue>>>(
+  build: (arg: <Name extends keyof Args & string>(name: Name) => Args[Name]) => Compilable,
+  options: WriteOptions = {},
+): (args: Args) => Write {
+  const { sql, parameters } = build((name) => new Slot(name) as unknown as Args[typeof name]).compile();
+  return (args) => {
+    const filled = parameters.map((value) => own(value instanceof Slot ? args[value.name as keyof Args] : value));
+    const write: SqlWrite = { kind: 'sql', sql, parameters: filled, expectRows: options.expectRows };
+    return write;
+  };
+}
+
+/** @throws `kernel.internal` for a write this store did not make. */
+export function toStoreWrites(writes: readonly Write[]): readonly StoreWrite[] {
+  for (const { kind } of writes) {
+    if (kind !== 'sql' && kind !== 'event' && kind !== 'audit') {
+      throw new HoldfastError('kernel.internal', { kind, reason: 'a write of another store' });
+    }
+  }
+  return writes as readonly StoreWrite[];
+}
