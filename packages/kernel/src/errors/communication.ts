@@ -1,3 +1,81 @@
 import type { ErrorSpec } from './error-spec.ts';
 
-export const COMMUNICATION_ERRORS = {} as const satisfies Record<string, ErrorSpec>;
+export const COMMUNICATION_ERRORS = {
+  'communication.policy_invalid': {
+    message: 'the policy document is not one that can be enforced as written',
+    http: 400,
+    exit: 65,
+    retry: false,
+    next: 'correct the member named in the details; nothing was stored',
+  },
+  'communication.policy_unknown': {
+    message: 'there is no policy of that name',
+    http: 404,
+    exit: 66,
+    retry: false,
+    next: 'list the policies and use one of their names',
+  },
+  'communication.policy_in_use': {
+    message: 'the policy is still attached',
+    http: 409,
+    exit: 77,
+    retry: false,
+    next: 'detach it everywhere first',
+  },
+  'communication.too_many_policies': {
+    message: 'no more policies can be attached there',
+    http: 409,
+    exit: 77,
+    retry: false,
+    next: 'merge statements into fewer policies',
+  },
+  'communication.not_allowed': {
+    message: 'the rights of this peer do not cover that',
+    http: 403,
+    exit: 77,
+    retry: false,
+    next: 'ask holdfast communication explain which statement decided',
+  },
+  'communication.session_cut': {
+    message: 'the connection was ended because the peer lost its rights',
+    http: 401,
+    exit: 77,
+    retry: false,
+    next: 'see the audit log for the reason',
+  },
+  'communication.busy': {
+    message: 'too many connections are being opened',
+    http: 503,
+    exit: 75,
+    retry: true,
+    next: 'wait and connect again with a growing, random pause',
+  },
+  'communication.mqtt_malformed': {
+    message: 'the MQTT packet cannot be parsed',
+    http: 400,
+    exit: 65,
+    retry: false,
+    next: 'look at the named field; MQTT 5 section 4.13 names the reason code 0x81',
+  },
+  'communication.mqtt_protocol_error': {
+    message: 'the MQTT packet is well formed but not allowed at this point',
+    http: 400,
+    exit: 65,
+    retry: false,
+    next: 'look at the named field; MQTT 5 section 4.13 names the reason code 0x82',
+  },
+  'communication.mqtt_framing': {
+    message: 'the byte stream is not a sequence of MQTT packets',
+    http: 400,
+    exit: 65,
+    retry: false,
+    next: 'check that the peer speaks MQTT on this port',
+  },
+  'communication.mqtt_too_large': {
+    message: 'the MQTT packet is larger than the maximum packet size',
+    http: 413,
+    exit: 65,
+    retry: false,
+    next: 'send less, or raise the maximum packet size of the listener',
+  },
+} as const satisfies Record<string, ErrorSpec>;
