@@ -4,3 +4,4 @@ export type * from './identity.ts';
 export * from './ids.ts';
 export type * from './posture.ts';
 export type * from './store.ts';
+export type * from './update.ts';
