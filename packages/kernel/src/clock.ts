@@ -105,3 +105,8 @@ export class ManualClock implements Clock {
     return first;
   }
 }
+
+/** RFC 3339 in UTC with milliseconds, as every time looks outside. */
+export function formatRfc3339(at: EpochMs): string {
+  return new Date(at).toISOString();
+}

@@ -1,5 +1,5 @@
 export { ByteReader, ByteWriter, concatBytes, decodeUtf8, encodeUtf8, equalBytes } from './bytes.ts';
-export { type Clock, type EpochMs, ManualClock, systemClock, type Timer } from './clock.ts';
+export { type Clock, type EpochMs, formatRfc3339, ManualClock, systemClock, type Timer } from './clock.ts';
 export {
   ERRORS,
   type ErrorCode,

@@ -1,7 +1,7 @@
 /** Where a command writes. Data goes to `out`, everything else to `err`. */
 export interface CommandIo {
-  out(text: string): void;
-  err(text: string): void;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
   /** Whether `out` is a terminal: tables are aligned and may be coloured there only. */
   readonly outIsTerminal: boolean;
   /** Whether `err` is a terminal: progress is shown there only. */
@@ -19,10 +19,10 @@ export function processIo(): CommandIo {
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
-    outIsTerminal: stdout.isTTY === true,
-    errIsTerminal: stderr.isTTY === true,
-    inIsTerminal: stdin.isTTY === true,
-    colour: stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    outIsTerminal: Boolean(stdout.isTTY),
+    errIsTerminal: Boolean(stderr.isTTY),
+    inIsTerminal: Boolean(stdin.isTTY),
+    colour: Boolean(stdout.isTTY) && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
     environment: env,
   };
 }

@@ -6,7 +6,7 @@ export interface Column<Row> {
 }
 
 // A control character in a name a device chose could rewrite the terminal.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
+const CONTROL = /\p{Cc}/gu;
 
 function cell(value: string | number | boolean | undefined): string {
   return value === undefined ? '-' : String(value).replace(CONTROL, '\u{fffd}');

@@ -1,0 +1,153 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { EVENTS_PATH, OPERATIONS, OpenSession } from '@holdfast/api';
+import { type Clock, formatRfc3339, HoldfastError, type Log } from '@holdfast/kernel';
+import type { Tenant } from '@holdfast/trust/ports';
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import { type Asset, addConsoleRoutes } from './console-assets.ts';
+import { type ConsoleSessions } from './console-sessions.ts';
+import { type LiveFeed, streamEvents } from './event-stream.ts';
+import type { ManagementContext, ManagementHandlers } from './handlers.ts';
+import { toProblem } from './problem.ts';
+import { type Authenticate, addManagementRoutes } from './routes.ts';
+
+const COOKIE = '__Host-holdfast';
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
+export interface ManagementPorts {
+  readonly tenant: Tenant;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly handlers: ManagementHandlers;
+  readonly sessions: ConsoleSessions;
+  readonly feed: LiveFeed;
+  readonly assets: readonly Asset[];
+  /** `https://host:port` of the console, for links. */
+  readonly consoleOrigin: () => string;
+}
+
+export interface TlsMaterial {
+  /** PEM: the server's certificate and its issuers. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface ManagementListener {
+  readonly app: FastifyInstance;
+  /** Takes new certificate and key for connections from now on. */
+  replaceCertificate(material: TlsMaterial): void;
+}
+
+/** The HTTPS listener of console and API: a session cookie decides. */
+export function createManagementListener(ports: ManagementPorts, tls: TlsMaterial): ManagementListener {
+  const app = fastify({ https: { ...tls, minVersion: 'TLSv1.2' }, ...SERVER_LIMITS });
+  addManagement(app, ports, authenticateConsole(ports));
+  addSessionRoutes(app, ports);
+  addConsoleRoutes(app, ports.assets);
+  return {
+    app: app,
+    replaceCertificate: (material) => app.server.setSecureContext({ ...material }),
+  };
+}
+
+/** The Unix socket in the data folder: its file mode decides; whoever may open it is the operator of this machine. */
+export async function listenOnSocket(ports: ManagementPorts, path: string): Promise<FastifyInstance> {
+  const app = fastify(SERVER_LIMITS);
+  addManagement(app, ports, () => contextOf(ports, 'local', 'socket'));
+  app.post(OPERATIONS['console.link'].path, async () => {
+    const { token, expiresAt } = ports.sessions.mintLink();
+    return { url: `${ports.consoleOrigin()}/#${token}`, expiresAt: formatRfc3339(expiresAt) };
+  });
+  rmSync(path, { force: true }); // The folder lock is held, so a file here is the rest of a killed process.
+  const mask = process.umask(0o177);
+  try {
+    await app.listen({ path });
+  } finally {
+    process.umask(mask);
+  }
+  chmodSync(path, 0o600);
+  return app;
+}
+
+const SERVER_LIMITS = {
+  logger: false,
+  requestTimeout: 600_000,
+  connectionTimeout: 0,
+  keepAliveTimeout: 72_000,
+  routerOptions: { maxParamLength: 256 },
+  forceCloseConnections: true,
+} as const;
+
+function addManagement(app: FastifyInstance, ports: ManagementPorts, authenticate: Authenticate): void {
+  app.setErrorHandler((error, _request, reply) => {
+    const problem = toProblem(codedRequestError(error), ports.log);
+    void reply.status(problem.status).type('application/problem+json').send(problem);
+  });
+  app.setNotFoundHandler((_request, reply) => {
+    const problem = toProblem(new HoldfastError('request.not_found'), ports.log);
+    void reply.status(problem.status).type('application/problem+json').send(problem);
+  });
+  addManagementRoutes(app, ports.handlers, authenticate);
+  app.get(EVENTS_PATH, async (request, reply) => {
+    authenticate(request, OPERATIONS['status.show']);
+    await streamEvents(request, reply, ports.feed, ports.clock);
+  });
+}
+
+/** fastify's own refusals (a body too long, a media type it does not take) as rows of our table. */
+function codedRequestError(error: unknown): unknown {
+  if (HoldfastError.is(error) || !(error instanceof Error) || !('statusCode' in error)) return error;
+  if (error.statusCode === 413) return new HoldfastError('request.too_large', {}, { cause: error });
+  if (Number(error.statusCode) < 500) return new HoldfastError('request.invalid', {}, { cause: error });
+  return error;
+}
+
+function contextOf(ports: ManagementPorts, name: string, via: 'socket' | 'console'): ManagementContext {
+  const signal = new AbortController().signal;
+  return { principal: { kind: 'operator', tenant: ports.tenant, name, via }, signal };
+}
+
+function authenticateConsole(ports: ManagementPorts): Authenticate {
+  return (request, operation) => {
+    const secret = cookieOf(request);
+    if (secret === undefined || !ports.sessions.touch(secret)) throw new HoldfastError('request.unauthenticated');
+    if (operation.reach === 'local') throw new HoldfastError('request.forbidden');
+    refuseForeignOrigin(request);
+    return contextOf(ports, 'console', 'console');
+  };
+}
+
+/** Stops cross-site request forgery beside SameSite: a browser tells where a request comes from. */
+function refuseForeignOrigin(request: FastifyRequest): void {
+  if (SAFE_METHODS.has(request.method)) return;
+  const site = request.headers['sec-fetch-site'];
+  const origin = request.headers.origin;
+  const foreign =
+    (site !== undefined && site !== 'same-origin') ||
+    (origin !== undefined && origin !== `https://${request.headers.host ?? ''}`);
+  if (foreign) throw new HoldfastError('request.forbidden');
+}
+
+function addSessionRoutes(app: FastifyInstance, ports: ManagementPorts): void {
+  const { path } = OPERATIONS['session.open'];
+  app.post(path, async (request, reply) => {
+    refuseForeignOrigin(request);
+    const body = OpenSession.safeParse(request.body);
+    if (!body.success) throw new HoldfastError('request.invalid', { part: 'body' });
+    const secret = ports.sessions.open(body.data.token);
+    return reply.header('set-cookie', `${COOKIE}=${secret}; Path=/; Secure; HttpOnly; SameSite=Strict`).send({});
+  });
+  app.delete(path, async (request, reply) => {
+    refuseForeignOrigin(request);
+    const secret = cookieOf(request);
+    if (secret !== undefined) ports.sessions.close(secret);
+    return reply.header('set-cookie', `${COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0`).send({});
+  });
+}
+
+function cookieOf(request: FastifyRequest): string | undefined {
+  for (const part of (request.headers.cookie ?? '').split(';')) {
+    const [name, value] = part.trim().split('=', 2);
+    if (name === COOKIE && value !== undefined && value !== '') return value;
+  }
+  return undefined;
+}

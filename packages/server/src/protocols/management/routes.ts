@@ -1,0 +1,78 @@
+import { OPERATIONS, type Operation, type OperationName } from '@holdfast/api';
+import { HoldfastError, parseStrictJson } from '@holdfast/kernel';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import type { ManagementContext, ManagementHandlers, ManagementOperation } from './handlers.ts';
+
+type LooseHandler = (input: object, context: ManagementContext) => Promise<unknown>;
+
+/** Turns a request into who asks. @throws `request.unauthenticated`, `request.forbidden` */
+export type Authenticate = (request: FastifyRequest, operation: Operation) => ManagementContext;
+
+const MAX_UPLOAD_BYTES = 1024 * 1024 * 1024;
+const MAX_JSON_BYTES = 8 * 1024 * 1024;
+
+/** Adds one route for each row of the API's table. */
+export function addManagementRoutes(
+  app: FastifyInstance,
+  handlers: ManagementHandlers,
+  authenticate: Authenticate,
+): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit: MAX_JSON_BYTES }, (_, body, done) => {
+    try {
+      done(null, parseStrictJson(body));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+  for (const name of Object.keys(handlers) as ManagementOperation[]) {
+    addRoute(app, name, handlers[name] as unknown as LooseHandler, authenticate);
+  }
+}
+
+function addRoute(app: FastifyInstance, name: OperationName, handler: LooseHandler, authenticate: Authenticate): void {
+  const operation: Operation = OPERATIONS[name];
+  app.route({
+    method: operation.method,
+    url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
+    bodyLimit: operation.upload === undefined ? MAX_JSON_BYTES : MAX_UPLOAD_BYTES,
+    handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const context = authenticate(request, operation);
+      const output = await handler(toInput(operation, request), context);
+      return reply.header('cache-control', 'no-store').send(output);
+    },
+  });
+}
+
+function toInput(operation: Operation, request: FastifyRequest): object {
+  return {
+    ...(request.params as object),
+    ...(operation.query === undefined ? {} : { query: parse(operation.query, request.query, 'query') }),
+    ...(operation.body === undefined ? {} : { body: parse(operation.body, request.body, 'body') }),
+    ...(operation.upload === undefined ? {} : { octets: uploadOf(request) }),
+  };
+}
+
+function parse(schema: z.ZodType, value: unknown, part: string): unknown {
+  const parsed = schema.safeParse(value ?? {});
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new HoldfastError('request.invalid', { part, field: issue?.path.join('.'), reason: issue?.message });
+}
+
+/** The raw body, counted: a longer one than the limit ends in an error, whatever its headers said. */
+async function* uploadOf(request: FastifyRequest): AsyncGenerator<Uint8Array> {
+  const declared = Number(request.headers['content-length'] ?? 0);
+  if (declared > MAX_UPLOAD_BYTES) throw new HoldfastError('request.too_large', { limit: MAX_UPLOAD_BYTES });
+  let received = 0;
+  for await (const chunk of request.body as AsyncIterable<Uint8Array>) {
+    received += chunk.length;
+    if (received > MAX_UPLOAD_BYTES) throw new HoldfastError('request.too_large', { limit: MAX_UPLOAD_BYTES });
+    yield chunk;
+  }
+  if (request.headers['content-length'] !== undefined && received !== declared) {
+    throw new HoldfastError('wire.truncated', { field: 'body', needed: declared, received });
+  }
+}
