@@ -1,0 +1,1 @@
+export { decodeCertsOnly, encodeCertsOnly } from './certs-only.ts';
