@@ -59,6 +59,14 @@ export const IDENTITY_ERRORS = {
   ),
   'identity.unknown_product': absent('there is no such product', 'create it with: holdfast product create'),
   'identity.product_exists': taken('a product with this name exists', 'choose another name'),
+  'identity.bad_product': badRequest(
+    'the product needs a name of 1-36 letters, digits, underscores and hyphens and a hardware revision',
+    'correct the product',
+  ),
+  'identity.wrong_hardware': badRequest(
+    'the product has no such hardware revision',
+    'look at the product, then use one of its revisions',
+  ),
   'identity.wrong_product': refused('the claim is for another product', 'use a claim of the product of the device'),
   'identity.wrong_template': refused(
     'the provisioning template is not one this claim may use',

@@ -42,11 +42,4 @@ export const POSTURE_ERRORS = {
     retry: false,
     next: 'sign and publish a release that reaches it first',
   },
-  'posture.preview_stale': {
-    message: 'the preview was made for another state of the product',
-    http: 409,
-    exit: 75,
-    retry: true,
-    next: 'make a new preview and confirm that one',
-  },
 } as const satisfies Record<string, ErrorSpec>;

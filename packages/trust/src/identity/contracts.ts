@@ -1,5 +1,13 @@
 import type { EpochMs, ErrorCode } from '@holdfast/kernel';
-import type { CertificateRecord, ClaimRecord, DeviceId, DeviceRecord, Fingerprint, Tenant } from '../ports/index.ts';
+import type {
+  CertificateRecord,
+  ClaimRecord,
+  DeviceId,
+  DeviceRecord,
+  EnrollmentDoorName,
+  Fingerprint,
+  Tenant,
+} from '../ports/index.ts';
 import type { ClaimPrincipal, DevicePrincipal, OperatorPrincipal } from '../principal.ts';
 
 /** Where a request came from; ownership tokens work on the connection they were given on alone. */
@@ -7,6 +15,7 @@ export interface EnrollmentContext {
   /** Unique for each transport connection of the process' life. */
   readonly connectionId: string;
   readonly remoteAddress: string;
+  readonly door: EnrollmentDoorName;
 }
 
 /** A PKCS#10 request, or the wish that the server makes the key. */

@@ -45,6 +45,8 @@ export type DeviceChange = Partial<
 >;
 
 export interface DeviceFilter {
+  /** First characters of the device id. */
+  readonly prefix?: string | undefined;
   readonly product?: string | undefined;
   readonly group?: string | undefined;
   readonly state?: DeviceState | undefined;
@@ -85,6 +87,9 @@ export type RevocationReason =
   | 'cessationOfOperation'
   | 'privilegeWithdrawn';
 
+/** By which way a certificate was asked for; `local` is an operator or the server itself. */
+export type EnrollmentDoorName = 'aws-claim' | 'est' | 'local';
+
 export interface CertificateRecord {
   readonly tenant: Tenant;
   readonly fingerprint: Fingerprint;
@@ -103,6 +108,7 @@ export interface CertificateRecord {
   readonly claimId: string | undefined;
   /** Who made the private key; `server` means it once existed here, and was shown once. */
   readonly keyOrigin: 'device' | 'server';
+  readonly door: EnrollmentDoorName;
   readonly notBefore: EpochMs;
   readonly notAfter: EpochMs;
   readonly issuedAt: EpochMs;
@@ -157,7 +163,10 @@ export interface ClaimRecord {
   readonly tenant: Tenant;
   readonly claimId: string;
   readonly product: string;
-  readonly label: string;
+  /** Of the devices it makes; those the registry knows keep theirs. */
+  readonly hardwareRevision: string;
+  /** Which groups its devices join. */
+  readonly groups: readonly string[];
   readonly fingerprint: Fingerprint;
   readonly state: ClaimState;
   /** Listed serial numbers only, or any up to the quota. */

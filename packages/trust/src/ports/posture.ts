@@ -2,6 +2,17 @@ import type { EpochMs } from '@holdfast/kernel';
 import type { DeviceId, Sha256Hex, Tenant } from './ids.ts';
 import type { Page, PageRequest, Write } from './store.ts';
 
+/** How images of a product lie in flash. */
+export interface BootLayout {
+  readonly format: 'mcuboot';
+  /** Bytes between the start of the image and the first instruction. */
+  readonly headerSize: number;
+  /** Bytes of one slot. */
+  readonly slotSize: number;
+  /** Smallest write of the flash, in bytes. */
+  readonly align: number;
+}
+
 /** One line of devices that run the same firmware; its limits hold for all of them. */
 export interface ProductRecord {
   readonly tenant: Tenant;
@@ -14,6 +25,9 @@ export interface ProductRecord {
   readonly minimumVersion: string | undefined;
   /** Lowest security counter that keeps full rights. */
   readonly minimumCounter: number;
+  /** The key that signs its images, by its id in the key store. */
+  readonly imageKeyId: string | undefined;
+  readonly boot: BootLayout;
   /** Names of the communication policies its devices act under. */
   readonly policies: readonly string[];
   /** Names of the communication policies while a device is restricted or unproven; empty is the built-in one. */

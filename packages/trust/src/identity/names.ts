@@ -1,0 +1,33 @@
+import { HoldfastError } from '@holdfast/kernel';
+import type { DeviceId, Sha256Hex, Tenant } from '../ports/index.ts';
+
+/** AWS thing names; no character that a topic filter, a path or a distinguished name gives a meaning. */
+const DEVICE_NAME = /^[a-zA-Z0-9:_-]{1,128}$/;
+const GROUP_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
+
+/** @throws `identity.bad_device_name` */
+export function checkDeviceName(name: string): DeviceId {
+  if (!DEVICE_NAME.test(name)) throw new HoldfastError('identity.bad_device_name');
+  return name;
+}
+
+/** @throws `identity.bad_device_name` */
+export function checkGroupName(name: string): string {
+  if (!GROUP_NAME.test(name)) throw new HoldfastError('identity.bad_device_name');
+  return name;
+}
+
+/** The serial number of a device that named none: the product and 64 bits of its key. */
+export function assignedSerialNumber(product: string, spkiSha256: Sha256Hex): string {
+  return `${product.replaceAll('.', '-')}-${spkiSha256.slice(0, 16)}`;
+}
+
+/** The SAN URI of a device certificate; the registry alone writes it. */
+export function deviceUri(tenant: Tenant, deviceId: DeviceId): string {
+  return `urn:holdfast:${tenant}:device:${deviceId}`;
+}
+
+/** The SAN URI of a claim certificate. */
+export function claimUri(tenant: Tenant, claimId: string): string {
+  return `urn:holdfast:${tenant}:claim:${claimId}`;
+}
