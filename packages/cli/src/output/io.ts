@@ -1,3 +1,5 @@
+import { isatty } from 'node:tty';
+
 /** Where a command writes. Data goes to `out`, everything else to `err`. */
 export interface CommandIo {
   readonly out: (text: string) => void;
@@ -15,14 +17,14 @@ export interface CommandIo {
 
 /** The process' own streams. */
 export function processIo(): CommandIo {
-  const { stdout, stderr, stdin, env } = process;
+  const { stdout, stderr, env } = process;
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
-    outIsTerminal: Boolean(stdout.isTTY),
-    errIsTerminal: Boolean(stderr.isTTY),
-    inIsTerminal: Boolean(stdin.isTTY),
-    colour: Boolean(stdout.isTTY) && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    outIsTerminal: isatty(1),
+    errIsTerminal: isatty(2),
+    inIsTerminal: isatty(0),
+    colour: isatty(1) && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
     environment: env,
   };
 }

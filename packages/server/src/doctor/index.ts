@@ -1,0 +1,1 @@
+export { CHECKS, type DoctorPorts, examine, type Finding } from './checks.ts';
