@@ -8,7 +8,7 @@ export {
   type PreparedMcubootImage,
   prepareMcubootImage,
 } from './sign.ts';
-export { type SignatureRequest, signatureRequest } from './signature.ts';
+export { type SignatureRequest, signatureRequest, signRequest } from './signature.ts';
 export { publishedTestKey } from './test-keys.ts';
 export {
   type AcceptedMcubootImage,

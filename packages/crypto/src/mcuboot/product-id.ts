@@ -23,8 +23,7 @@ export function mcubootVendorId(text: string): Uint8Array {
 export function mcubootClassId(text: string, vendorId: Uint8Array | undefined): Uint8Array {
   const raw = readUuid(text);
   if (raw !== undefined) return raw;
-  if (vendorId === undefined)
-    throw new HoldfastError('boot.bad_option', { option: 'cid', reason: 'a name needs a vid' });
+  if (vendorId === undefined) throw new HoldfastError('boot.bad_option', { option: 'cid', reason: 'no vid' });
   return uuidV5(vendorId, text);
 }
 
@@ -34,10 +33,10 @@ function readUuid(text: string): Uint8Array | undefined {
 
 /** RFC 9562 section 5.5. */
 function uuidV5(namespace: Uint8Array, name: string): Uint8Array {
-  const uuid = createHash('sha1')
+  const sha1 = createHash('sha1')
     .update(concatBytes(namespace, encodeUtf8(name)))
-    .digest()
-    .subarray(0, 16);
+    .digest();
+  const uuid = Uint8Array.from(sha1.subarray(0, 16));
   uuid[6] = ((uuid[6] ?? 0) & 0x0f) | 0x50;
   uuid[8] = ((uuid[8] ?? 0) & 0x3f) | 0x80;
   return uuid;

@@ -1,6 +1,7 @@
-import { createPublicKey, hash, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { MCUBOOT_KEY_RULES, type McubootHash, type McubootKeyKind, type McubootKeyRule } from '@holdfast/wire/mcuboot';
+import { digest } from './digest.ts';
 
 /** A public key as boot code knows it. */
 export interface McubootPublicKey {
@@ -22,9 +23,9 @@ export function mcubootPublicKey(source: KeyObject): McubootPublicKey {
   const kind = mcubootKeyKind(key);
   const bytes = exportKey(key, kind);
   const hashes = {
-    sha256: hash('sha256', bytes, 'buffer'),
-    sha384: hash('sha384', bytes, 'buffer'),
-    sha512: hash('sha512', bytes, 'buffer'),
+    sha256: digest('sha256', bytes),
+    sha384: digest('sha384', bytes),
+    sha512: digest('sha512', bytes),
   };
   return { kind, rule: MCUBOOT_KEY_RULES[kind], key, bytes, hashes };
 }
@@ -41,5 +42,5 @@ export function mcubootKeyKind(key: KeyObject): McubootKeyKind {
 }
 
 function exportKey(key: KeyObject, kind: McubootKeyKind): Uint8Array {
-  return key.export({ type: kind.startsWith('rsa') ? 'pkcs1' : 'spki', format: 'der' });
+  return Uint8Array.from(key.export({ type: kind.startsWith('rsa') ? 'pkcs1' : 'spki', format: 'der' }));
 }

@@ -1,4 +1,4 @@
-import { hash as digestOf, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { concatBytes, HoldfastError, type Random } from '@holdfast/kernel';
 import {
   checkFits,
@@ -13,6 +13,7 @@ import {
   strictEcdsaSignature,
   type TrailerAlign,
 } from '@holdfast/wire/mcuboot';
+import { digest } from './digest.ts';
 import { encryptPayload, type ImageKeyBits } from './encryption.ts';
 import { mcubootClassId, mcubootVendorId } from './product-id.ts';
 import type { McubootPublicKey } from './public-key.ts';
@@ -90,14 +91,14 @@ export function prepareMcubootImage(
   const hash = chooseHash(options, key);
   const spec = specOf(options, key, hash);
   const covered = draftMcubootImage(payload, spec);
-  const digest = digestOf(hash, covered, 'buffer');
+  const imageDigest = digest(hash, covered);
   const { stored, encryption } = encryptCovered(covered, spec, options.encryption);
   const keyForm = options.publicKeyForm ?? 'hash';
   const finish = (signature: Uint8Array): Uint8Array<ArrayBuffer> => {
     if (key.rule.signatureLength === undefined) strictEcdsaSignature(signature, key.rule);
     const seal = encodeSeal({
       hash,
-      digest,
+      digest: imageDigest,
       pure,
       key: { form: keyForm, bytes: keyForm === 'hash' ? key.hashes[hash] : key.bytes },
       signatureTlv: key.rule.signatureTlv,
@@ -107,8 +108,8 @@ export function prepareMcubootImage(
     return fitSlot(concatBytes(stored, seal), options, encryption);
   };
   return {
-    request: signatureRequest(key, { covered, digest, pure }),
-    digest,
+    request: signatureRequest(key, { covered, digest: imageDigest, pure }),
+    digest: imageDigest,
     securityCounter: spec.securityCounter,
     finish,
   };

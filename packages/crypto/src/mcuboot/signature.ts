@@ -1,4 +1,4 @@
-import { constants, type KeyObject, verify } from 'node:crypto';
+import { constants, type KeyObject, sign, verify } from 'node:crypto';
 import { strictEcdsaSignature } from '@holdfast/wire/mcuboot';
 import { HoldfastError } from '@holdfast/kernel';
 import type { McubootPublicKey } from './public-key.ts';
@@ -29,6 +29,21 @@ const VERIFY: Readonly<Record<SignatureRequest['algorithm'], Verify>> = {
   'ecdsa-sha384': (key, message, signature) => verify('sha384', message, { key, dsaEncoding: 'der' }, signature),
   ed25519: (key, message, signature) => verify(null, message, key, signature),
 };
+
+type Sign = (key: KeyObject, message: Uint8Array) => Uint8Array;
+
+const SIGN: Readonly<Record<SignatureRequest['algorithm'], Sign>> = {
+  'rsa-pss-sha256': (key, message) =>
+    sign('sha256', message, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: PSS_SALT }),
+  'ecdsa-sha256': (key, message) => sign('sha256', message, { key, dsaEncoding: 'der' }),
+  'ecdsa-sha384': (key, message) => sign('sha384', message, { key, dsaEncoding: 'der' }),
+  ed25519: (key, message) => sign(null, message, key),
+};
+
+/** Signs with a private key that is in memory. */
+export function signRequest({ algorithm, message }: SignatureRequest, privateKey: KeyObject): Uint8Array {
+  return SIGN[algorithm](privateKey, message);
+}
 
 /** Bytes a key signs, and their digest. */
 export interface SignedBytes {

@@ -1,4 +1,4 @@
-import { hash as digestOf, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { equalBytes, type ErrorCode, type ErrorDetails, HoldfastError } from '@holdfast/kernel';
 import {
   decodeMcubootImage,
@@ -16,6 +16,7 @@ import {
   readSecurityCounter,
   SIGNATURE_TLVS,
 } from '@holdfast/wire/mcuboot';
+import { digest } from './digest.ts';
 import { decryptMcubootImage } from './encryption.ts';
 import type { McubootPublicKey } from './public-key.ts';
 import { checkSignature } from './signature.ts';
@@ -92,15 +93,20 @@ function judge(image: McubootImage, keys: readonly McubootPublicKey[], policy: M
     });
   }
   const { covered, payload } = clearImage(image, policy);
-  const digest = digestOf(hash, covered, 'buffer');
-  if (!equalBytes(digest, findTlv(tlvs, HASH_TLV[hash]) ?? new Uint8Array(0)))
+  const imageDigest = digest(hash, covered);
+  if (!equalBytes(imageDigest, findTlv(tlvs, HASH_TLV[hash]) ?? new Uint8Array(0)))
     throw new HoldfastError('boot.hash_mismatch', { hash });
-  checkSignature(key, { covered, digest, pure: pure !== undefined }, signature.value, policy.paddedSignatures);
+  checkSignature(
+    key,
+    { covered, digest: imageDigest, pure: pure !== undefined },
+    signature.value,
+    policy.paddedSignatures,
+  );
 
   const securityCounter = readSecurityCounter(image.protectedTlvs);
   checkCounter(securityCounter, policy.minCounter);
   const dependencies = readDependencies(image.protectedTlvs);
-  return { kind: 'accepted', image, key, hash, digest, securityCounter, dependencies, payload };
+  return { kind: 'accepted', image, key, hash, digest: imageDigest, securityCounter, dependencies, payload };
 }
 
 const COMPRESSED = MCUBOOT_FLAG.lzma1 | MCUBOOT_FLAG.lzma2 | MCUBOOT_FLAG.armThumbFilter;
