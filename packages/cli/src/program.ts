@@ -15,6 +15,11 @@ const NOUNS: readonly Noun[] = [
   { name: 'up', words: 'start the server', load: async () => (await import('./commands/up.ts')).registerUp },
   { name: 'status', words: 'what runs here', load: async () => (await import('./commands/status.ts')).registerStatus },
   {
+    name: 'doctor',
+    words: 'name what is wrong and the next step',
+    load: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  },
+  {
     name: 'config',
     words: 'explain every setting and where it came from',
     load: async () => (await import('./commands/config.ts')).registerConfig,
