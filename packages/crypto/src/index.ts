@@ -1,0 +1,1 @@
+export * from './mcuboot/index.ts';

@@ -1,0 +1,181 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HoldfastError } from '@holdfast/kernel';
+import { describe, expect, it } from 'vitest';
+import { fileBacking, memoryBacking } from './backing.ts';
+import { type Fault, PowerSupply } from './faults.ts';
+import { ERASED, erasedFlashState, NorFlash } from './flash.ts';
+import { FUSE_BYTES, FuseBank, MAX_SECURITY_COUNTER } from './fuses.ts';
+
+const GEOMETRY = { sectorSize: 64, writeUnit: 4, sectorCount: 4 };
+const WORDS = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+
+function flashWith(...faults: readonly Fault[]): { flash: NorFlash; supply: PowerSupply } {
+  const supply = new PowerSupply();
+  supply.setPlan(faults);
+  return { flash: new NorFlash(GEOMETRY, supply), supply };
+}
+
+const code = (action: () => void): string | undefined => {
+  try {
+    action();
+  } catch (error) {
+    return HoldfastError.is(error) ? error.code : 'other';
+  }
+  return undefined;
+};
+
+describe('NOR flash', () => {
+  it('holds what was written until its sector is erased, and counts the erase', () => {
+    const { flash } = flashWith();
+    flash.write(8, WORDS);
+    expect(flash.read(8, 8)).toEqual(WORDS);
+    flash.erase(0);
+    expect(flash.read(8, 8).every((byte) => byte === ERASED)).toBe(true);
+    expect([flash.eraseCount(0), flash.eraseCount(1), flash.maxEraseCount()]).toEqual([1, 0, 1]);
+  });
+
+  it.each<[string, (flash: NorFlash) => void]>([
+    ['a second write to a unit', (flash) => flash.write(12, WORDS)],
+    ['a write off the unit boundary', (flash) => flash.write(34, WORDS)],
+    ['a write of a part of a unit', (flash) => flash.write(32, WORDS.subarray(0, 3))],
+    ['a write beyond the end', (flash) => flash.write(252, WORDS)],
+    ['an erase beyond the end', (flash) => flash.erase(4)],
+    ['a read beyond the end', (flash) => flash.read(250, 8)],
+  ])('refuses %s', (_name, action) => {
+    const { flash } = flashWith();
+    flash.write(8, WORDS);
+    expect(code(() => action(flash))).toBe('device.flash_refused');
+  });
+
+  it('only clears bits in a torn word, and takes no second write there', () => {
+    const { flash } = flashWith({ kind: 'power-cut', operation: 1, when: 'during', seed: 5 });
+    const zeros = new Uint8Array(16);
+    expect(code(() => flash.write(0, zeros))).toBe('device.power_cut');
+    expect(code(() => flash.read(0, 1))).toBe('device.power_cut');
+  });
+
+  it('goes dead with the power and comes back with it', () => {
+    const { flash, supply } = flashWith({ kind: 'power-cut', operation: 2, when: 'before' });
+    flash.write(0, WORDS);
+    expect(code(() => flash.erase(0))).toBe('device.power_cut');
+    expect(code(() => flash.erase(0))).toBe('device.power_cut');
+    supply.restore();
+    expect(flash.read(0, 8)).toEqual(WORDS);
+  });
+
+  it('leaves a partly erased sector unwritable until it is erased again', () => {
+    const { flash, supply } = flashWith({ kind: 'power-cut', operation: 2, when: 'during', seed: 3 });
+    flash.write(0, WORDS);
+    expect(code(() => flash.erase(0))).toBe('device.power_cut');
+    supply.restore();
+    expect(code(() => flash.write(32, WORDS))).toBe('device.flash_refused');
+    flash.erase(0);
+    flash.write(32, WORDS);
+  });
+
+  it('shows a torn word, a stuck sector, bit rot and replaced content as planned', () => {
+    const torn = flashWith({ kind: 'torn-word', operation: 1, seed: 9 }).flash;
+    torn.write(0, new Uint8Array(8));
+    expect(torn.read(0, 4)).toEqual(new Uint8Array(4));
+    expect(torn.read(4, 4)).not.toEqual(new Uint8Array(4));
+    const stuck = flashWith({ kind: 'stuck-sector', sector: 1 }).flash;
+    expect([code(() => stuck.erase(1)), code(() => stuck.write(64, WORDS)), code(() => stuck.erase(0))]).toEqual([
+      'device.flash_failed',
+      'device.flash_failed',
+      undefined,
+    ]);
+    const rotten = flashWith({ kind: 'bit-rot', operation: 2, address: 8, bit: 0 }).flash;
+    rotten.write(8, WORDS);
+    rotten.erase(1);
+    expect(rotten.read(8, 1)).toEqual(Uint8Array.of(0));
+    const replaced = flashWith({ kind: 'replace', read: 1, address: 0, bytes: WORDS }).flash;
+    expect(replaced.read(0, 1)).toEqual(Uint8Array.of(ERASED));
+    expect(replaced.read(0, 8)).toEqual(WORDS);
+  });
+
+  it('survives the process when it has a file, which only its owner may read', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'flash-'));
+    try {
+      const path = join(folder, 'flash.bin');
+      const first = new NorFlash(GEOMETRY, new PowerSupply(), fileBacking(path, erasedFlashState(GEOMETRY)));
+      first.erase(1);
+      first.write(64, WORDS);
+      first.close();
+      const second = new NorFlash(GEOMETRY, new PowerSupply(), fileBacking(path, erasedFlashState(GEOMETRY)));
+      expect(second.read(64, 8)).toEqual(WORDS);
+      expect(second.eraseCount(1)).toBe(1);
+      expect(code(() => second.write(64, WORDS))).toBe('device.flash_refused');
+      second.close();
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      expect(code(() => fileBacking(path, new Uint8Array(3)))).toBe('device.folder_damaged');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('fuses', () => {
+  it('only set bits, and a repeat of the same value costs nothing', () => {
+    const supply = new PowerSupply();
+    const fuses = new FuseBank(supply);
+    fuses.burn('bootKeyHash', new Uint8Array(32).fill(0x0f));
+    const { operations } = supply;
+    fuses.burn('bootKeyHash', new Uint8Array(32).fill(0x0f));
+    expect(supply.operations).toBe(operations);
+    fuses.burn('bootKeyHash', new Uint8Array(32).fill(0xf0));
+    expect(fuses.read('bootKeyHash')).toEqual(new Uint8Array(32).fill(0xff));
+    expect(code(() => fuses.burn('bootKeyHash', new Uint8Array(31)))).toBe('device.fuse_refused');
+  });
+
+  it('do not show the device secret between its lock and the next reset', () => {
+    const fuses = new FuseBank(new PowerSupply(), memoryBacking(new Uint8Array(FUSE_BYTES).fill(7)));
+    expect(fuses.read('deviceSecret')).toEqual(new Uint8Array(32).fill(7));
+    fuses.lockSecret();
+    expect(code(() => fuses.read('deviceSecret'))).toBe('device.fuse_refused');
+    fuses.reset();
+    expect(fuses.read('deviceSecret')).toHaveLength(32);
+  });
+
+  it('count up, never down, and not beyond what they hold', () => {
+    const fuses = new FuseBank(new PowerSupply());
+    fuses.raiseSecurityCounter(5);
+    fuses.raiseSecurityCounter(3);
+    expect(fuses.securityCounter).toBe(5);
+    fuses.raiseSecurityCounter(MAX_SECURITY_COUNTER);
+    expect(fuses.securityCounter).toBe(MAX_SECURITY_COUNTER);
+    expect(code(() => fuses.raiseSecurityCounter(MAX_SECURITY_COUNTER + 1))).toBe('device.fuse_refused');
+  });
+
+  it.each(['before', 'during', 'after'] as const)(
+    'never overshoot when power goes %s a burn, and finish on a repeat',
+    (when) => {
+      for (let operation = 1; operation <= 6; operation++) {
+        for (let seed = 0; seed < 8; seed++) {
+          const supply = new PowerSupply();
+          const fuses = new FuseBank(supply);
+          supply.setPlan([{ kind: 'power-cut', operation, when, seed }]);
+          expect(code(() => fuses.raiseSecurityCounter(6))).toBe('device.power_cut');
+          expect(fuses.securityCounter).toBeLessThanOrEqual(operation);
+          supply.restore();
+          supply.setPlan([]);
+          fuses.raiseSecurityCounter(6);
+          expect(fuses.securityCounter).toBe(6);
+        }
+      }
+    },
+  );
+
+  it('step through the life cycle in one direction', () => {
+    const fuses = new FuseBank(new PowerSupply());
+    expect([fuses.lifeCycle, fuses.debugLocked]).toEqual(['open', false]);
+    fuses.advanceLifeCycle('secured');
+    fuses.lockDebug();
+    fuses.advanceLifeCycle('open');
+    expect([fuses.lifeCycle, fuses.debugLocked]).toEqual(['secured', true]);
+    fuses.advanceLifeCycle('retired');
+    fuses.advanceLifeCycle('secured');
+    expect(fuses.lifeCycle).toBe('retired');
+  });
+});
