@@ -21,7 +21,7 @@ export function addManagementRoutes(
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit: MAX_JSON_BYTES }, (_, body, done) => {
     try {
-      done(null, parseStrictJson(body));
+      done(null, body.length === 0 ? {} : parseStrictJson(body));
     } catch (error) {
       done(error as Error);
     }
@@ -34,16 +34,33 @@ export function addManagementRoutes(
 
 function addRoute(app: FastifyInstance, name: OperationName, handler: LooseHandler, authenticate: Authenticate): void {
   const operation: Operation = OPERATIONS[name];
+  const contexts = new WeakMap<FastifyRequest, ManagementContext>();
   app.route({
     method: operation.method,
     url: operation.path.replace(/\{(\w+)\}/g, ':$1'),
     bodyLimit: operation.upload === undefined ? MAX_JSON_BYTES : MAX_UPLOAD_BYTES,
+    // Before the body is read: a stranger's bytes are not parsed.
+    onRequest: async (request: FastifyRequest) => {
+      contexts.set(request, authenticate(request, operation));
+      if (operation.upload !== undefined) refuseOversize(request);
+    },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
-      const context = authenticate(request, operation);
+      const context = contexts.get(request);
+      if (context === undefined) throw new HoldfastError('request.unauthenticated');
       const output = await handler(toInput(operation, request), context);
       return reply.header('cache-control', 'no-store').send(output);
     },
   });
+}
+
+function refuseOversize(request: FastifyRequest): void {
+  if (declaredLength(request) > MAX_UPLOAD_BYTES) {
+    throw new HoldfastError('request.too_large', { limit: MAX_UPLOAD_BYTES });
+  }
+}
+
+function declaredLength(request: FastifyRequest): number {
+  return Number(request.headers['content-length'] ?? 0);
 }
 
 function toInput(operation: Operation, request: FastifyRequest): object {
@@ -64,15 +81,13 @@ function parse(schema: z.ZodType, value: unknown, part: string): unknown {
 
 /** The raw body, counted: a longer one than the limit ends in an error, whatever its headers said. */
 async function* uploadOf(request: FastifyRequest): AsyncGenerator<Uint8Array> {
-  const declared = Number(request.headers['content-length'] ?? 0);
-  if (declared > MAX_UPLOAD_BYTES) throw new HoldfastError('request.too_large', { limit: MAX_UPLOAD_BYTES });
   let received = 0;
   for await (const chunk of request.body as AsyncIterable<Uint8Array>) {
     received += chunk.length;
     if (received > MAX_UPLOAD_BYTES) throw new HoldfastError('request.too_large', { limit: MAX_UPLOAD_BYTES });
     yield chunk;
   }
-  if (request.headers['content-length'] !== undefined && received !== declared) {
-    throw new HoldfastError('wire.truncated', { field: 'body', needed: declared, received });
+  if (request.headers['content-length'] !== undefined && received !== declaredLength(request)) {
+    throw new HoldfastError('wire.truncated', { field: 'body', needed: declaredLength(request), received });
   }
 }
