@@ -1,3 +1,4 @@
+export type { KeyObject } from 'node:crypto';
 export { type ClearImage, decryptMcubootImage, encryptPayload, type ImageKeyBits } from './encryption.ts';
 export { mcubootClassId, mcubootVendorId } from './product-id.ts';
 export { mcubootKeyKind, mcubootPublicKey, type McubootPublicKey } from './public-key.ts';

@@ -43,6 +43,8 @@ export interface McubootEncryption {
   readonly bits: ImageKeyBits;
   readonly random: Random;
   readonly sha512?: boolean;
+  /** Leave the payload in clear and only carry the key, for an image that goes to the primary slot. */
+  readonly clear?: boolean;
 }
 
 /** Everything a signer is told about an image beside its payload and key. */
@@ -75,6 +77,8 @@ export interface PreparedMcubootImage {
    * @throws `boot.signature_encoding` for an ECDSA signature in another form, `boot.image_too_large`
    */
   finish(signature: Uint8Array): Uint8Array<ArrayBuffer>;
+  /** The same image with its payload in clear, for judging it without the device's key. */
+  finishClear(signature: Uint8Array): Uint8Array<ArrayBuffer>;
 }
 
 /**
@@ -94,9 +98,9 @@ export function prepareMcubootImage(
   const imageDigest = digest(hash, covered);
   const { stored, encryption } = encryptCovered(covered, spec, options.encryption);
   const keyForm = options.publicKeyForm ?? 'hash';
-  const finish = (signature: Uint8Array): Uint8Array<ArrayBuffer> => {
+  const seal = (body: Uint8Array, signature: Uint8Array): Uint8Array<ArrayBuffer> => {
     if (key.rule.signatureLength === undefined) strictEcdsaSignature(signature, key.rule);
-    const seal = encodeSeal({
+    const entries = encodeSeal({
       hash,
       digest: imageDigest,
       pure,
@@ -105,13 +109,14 @@ export function prepareMcubootImage(
       signature,
       ...(encryption === undefined ? {} : { encryption }),
     });
-    return fitSlot(concatBytes(stored, seal), options, encryption);
+    return fitSlot(concatBytes(body, entries), options, encryption);
   };
   return {
     request: signatureRequest(key, { covered, digest: imageDigest, pure }),
     digest: imageDigest,
     securityCounter: spec.securityCounter,
-    finish,
+    finish: (signature) => seal(stored, signature),
+    finishClear: (signature) => seal(covered, signature),
   };
 }
 
@@ -168,7 +173,7 @@ function encryptCovered(covered: Uint8Array, spec: McubootImageSpec, encryption?
     encryption.recipient,
     encryption,
   );
-  stored.set(payload, headerSize);
+  if (encryption.clear !== true) stored.set(payload, headerSize);
   return { stored, encryption: tlv };
 }
 

@@ -33,6 +33,8 @@ export interface McubootPolicy {
   readonly nonBootable?: boolean;
   /** Private half of the encryption key; without it encrypted images are refused. */
   readonly decryptionKey?: KeyObject;
+  /** The payload is in clear although the header names a cipher, as in a primary slot (imgtool --clear). */
+  readonly clear?: boolean;
 }
 
 /** An image that every rule let pass; the views in it are the very bytes that were judged. */
@@ -126,7 +128,8 @@ function checkKind({ header, protectedTlvs, unprotectedTlvs }: McubootImage, pol
     throw new HoldfastError('boot.not_bootable', { flags: header.flags });
   }
   if (hasFlag(header, ENCRYPTED)) {
-    if (policy.decryptionKey === undefined) throw new HoldfastError('boot.encrypted', { flags: header.flags });
+    if (policy.decryptionKey === undefined && policy.clear !== true)
+      throw new HoldfastError('boot.encrypted', { flags: header.flags });
     return;
   }
   // Nothing signs the unprotected area, so an encrypted key beside a plain payload is room for a stranger's bytes.
@@ -176,9 +179,9 @@ function signer(
 
 function clearImage(
   image: McubootImage,
-  { decryptionKey }: McubootPolicy,
+  { decryptionKey, clear }: McubootPolicy,
 ): { covered: Uint8Array; payload: Uint8Array } {
-  if (decryptionKey === undefined || !hasFlag(image.header, ENCRYPTED)) return image;
+  if (decryptionKey === undefined || clear === true || !hasFlag(image.header, ENCRYPTED)) return image;
   return decryptMcubootImage(image, decryptionKey);
 }
 

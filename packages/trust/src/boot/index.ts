@@ -1,10 +1,28 @@
-export { type FirmwareLevel, isOlder, type Minimum, shortfallOf } from './minimum.ts';
 export {
-  type MinimumPreview,
-  type MinimumWish,
-  type ProductActor,
-  ProductPolicy,
-  type ProductPolicyPorts,
-  type ProductWish,
-} from './product-policy.ts';
-export { type ReferenceValuePorts, ReferenceValues } from './reference-values.ts';
+  detectFormat,
+  IMAGE_FORMAT_NAMES,
+  IMAGE_FORMATS,
+  type ImageFormatName,
+  parseFormatName,
+  type PolicyOf,
+  type SignOptionsOf,
+} from './formats.ts';
+export type {
+  AcceptedImage,
+  ImageFact,
+  ImageFormat,
+  ImagePolicy,
+  ImageVerdict,
+  PreparedImage,
+  RefusedImage,
+} from './image-format.ts';
+export {
+  finishImage,
+  ImageSigner,
+  type ImageSignerPorts,
+  type ImageSigningKey,
+  prepareImage,
+  type Signatory,
+  type SignedImage,
+} from './image-signer.ts';
+export { ImageVerifier } from './image-verifier.ts';

@@ -1,0 +1,34 @@
+import type { McubootPolicy, McubootSignOptions } from '@holdfast/crypto/mcuboot';
+import { HoldfastError } from '@holdfast/kernel';
+import type { ImageFormat } from './image-format.ts';
+import { mcubootFormat } from './mcuboot-format.ts';
+
+/** What each format's signer is told beside payload and key, and what its verifier can be told to demand. */
+interface FormatTypes {
+  readonly mcuboot: { readonly options: McubootSignOptions; readonly policy: McubootPolicy };
+}
+
+export type ImageFormatName = keyof FormatTypes;
+export type SignOptionsOf<Name extends ImageFormatName> = FormatTypes[Name]['options'];
+export type PolicyOf<Name extends ImageFormatName> = FormatTypes[Name]['policy'];
+
+type FormatTable = { readonly [Name in ImageFormatName]: ImageFormat<SignOptionsOf<Name>, PolicyOf<Name>> };
+
+/** Every image format that is signed and verified here; a new chip family is a row. */
+export const IMAGE_FORMATS: FormatTable = {
+  mcuboot: mcubootFormat,
+};
+
+export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = ['mcuboot'];
+
+/** @throws `boot.unknown_format` */
+export function parseFormatName(text: string): ImageFormatName {
+  const name = IMAGE_FORMAT_NAMES.find((known) => known === text);
+  if (name === undefined) throw new HoldfastError('boot.unknown_format', { known: IMAGE_FORMAT_NAMES.join(' ') });
+  return name;
+}
+
+/** The format whose images begin like these bytes, or undefined. */
+export function detectFormat(bytes: Uint8Array): ImageFormatName | undefined {
+  return IMAGE_FORMAT_NAMES.find((name) => IMAGE_FORMATS[name].detect(bytes));
+}

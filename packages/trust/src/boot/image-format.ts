@@ -1,0 +1,73 @@
+import type { KeyObject, SignatureRequest } from '@holdfast/crypto/mcuboot';
+import type { ErrorCode, ErrorDetails } from '@holdfast/kernel';
+
+/** An image laid out and waiting for its signature. */
+export interface PreparedImage {
+  readonly request: SignatureRequest;
+  /** The image with this signature, not yet judged. */
+  finish(signature: Uint8Array): Uint8Array<ArrayBuffer>;
+  /** The judgement of our own verifier on the image with this signature. */
+  judge(signature: Uint8Array): ImageVerdict;
+}
+
+/** An image that every rule of its format let pass. */
+export interface AcceptedImage {
+  readonly kind: 'accepted';
+  /** The very bytes that were judged, without padding: what may be installed. */
+  readonly bytes: Uint8Array;
+  readonly payload: Uint8Array;
+  /** Lower-case hex of the image's own hash: the measurement that boot code reports. */
+  readonly digest: string;
+  /** Lower-case hex of the signer's key as the format names it. */
+  readonly keyId: string;
+  readonly version: string;
+  readonly securityCounter: number | undefined;
+  /** The key is published for tests by a vendor: shown, and refused for signing. */
+  readonly testKey: string | undefined;
+}
+
+export interface RefusedImage {
+  readonly kind: 'refused';
+  readonly code: ErrorCode;
+  readonly reason: string;
+  readonly details: ErrorDetails;
+}
+
+export type ImageVerdict = AcceptedImage | RefusedImage;
+
+/** One line of what an image says about itself. */
+export interface ImageFact {
+  readonly part: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What every format's policy can demand. */
+export interface ImagePolicy {
+  /** Floor of the security counter; an image without a counter is refused when given. */
+  readonly minCounter?: number;
+}
+
+/** One image format: a row of the registry. */
+export interface ImageFormat<Options, Policy extends ImagePolicy> {
+  readonly name: string;
+  readonly title: string;
+  /** Whether the bytes begin like an image of this format. */
+  detect(bytes: Uint8Array): boolean;
+  /**
+   * What an image says about itself; nothing of it is proven.
+   *
+   * @throws the format's decoding errors
+   */
+  inspect(bytes: Uint8Array): readonly ImageFact[];
+  /** @throws `boot.unsupported_key`, `boot.bad_option` and the format's own errors */
+  prepare(payload: Uint8Array, options: Options, publicKey: KeyObject): PreparedImage;
+  /** Keys beside the signer's that the options name, which must not be published test keys either. */
+  recipients(options: Options): readonly KeyObject[];
+  /**
+   * A verifier for the keys a device trusts; keys are read once.
+   *
+   * @throws `boot.unsupported_key`
+   */
+  verifier(keys: readonly KeyObject[]): (bytes: Uint8Array, policy?: Policy) => ImageVerdict;
+}
