@@ -1,0 +1,226 @@
+import type { EpochMs } from '@holdfast/kernel';
+import type {
+  CertificateChange,
+  CertificateProfile,
+  CertificateRecord,
+  CertificateRepository,
+  CrlRepository,
+  DeviceId,
+  Fingerprint,
+  KeyOwner,
+  KeyOwnerRepository,
+  PublishedCrl,
+  Sha256Hex,
+  Tenant,
+  Write,
+} from '@holdfast/trust/ports';
+import type { Reader } from '../reader.ts';
+import { query } from '../schema.ts';
+import type { CertificateTable } from '../tables/identity.ts';
+import { compileWrite } from '../write.ts';
+
+export class SqlCertificateRepository implements CertificateRepository {
+  readonly #reader: Reader;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  async find(fingerprint: Fingerprint): Promise<CertificateRecord | undefined> {
+    const row = await this.#reader.first(
+      query.selectFrom('certificates').selectAll().where('fingerprint', '=', fingerprint),
+    );
+    return row && fromRow(row);
+  }
+
+  async findBySerial(serialNumber: string): Promise<CertificateRecord | undefined> {
+    const row = await this.#reader.first(
+      query.selectFrom('certificates').selectAll().where('serial_number', '=', serialNumber),
+    );
+    return row && fromRow(row);
+  }
+
+  async ofDevice(tenant: Tenant, deviceId: DeviceId): Promise<readonly CertificateRecord[]> {
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('certificates')
+        .selectAll()
+        .where('tenant', '=', tenant)
+        .where('profile', '=', 'device')
+        .where('subject_id', '=', deviceId)
+        .orderBy('issued_at', 'desc')
+        .orderBy('fingerprint'),
+    );
+    return rows.map(fromRow);
+  }
+
+  async pendingOfClaim(tenant: Tenant, claimId: string): Promise<readonly CertificateRecord[]> {
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('certificates')
+        .selectAll()
+        .where('tenant', '=', tenant)
+        .where('claim_id', '=', claimId)
+        .where('state', '=', 'pending')
+        .orderBy('issued_at')
+        .orderBy('fingerprint'),
+    );
+    return rows.map(fromRow);
+  }
+
+  async activeOfProfile(tenant: Tenant, profile: CertificateProfile): Promise<readonly CertificateRecord[]> {
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('certificates')
+        .selectAll()
+        .where('tenant', '=', tenant)
+        .where('profile', '=', profile)
+        .where('state', '=', 'active')
+        .orderBy('issued_at', 'desc')
+        .orderBy('fingerprint'),
+    );
+    return rows.map(fromRow);
+  }
+
+  async listRevoked(issuer: Fingerprint, notAfter: EpochMs): Promise<readonly CertificateRecord[]> {
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('certificates')
+        .selectAll()
+        .where('issuer', '=', issuer)
+        .where('state', 'in', ['revoked', 'superseded', 'abandoned'])
+        .where('not_after', '>=', notAfter)
+        .orderBy('serial_number'),
+    );
+    return rows.map(fromRow);
+  }
+
+  inserting(certificate: CertificateRecord): Write {
+    return compileWrite(query.insertInto('certificates').values(toRow(certificate)), { expectRows: 1 });
+  }
+
+  changing(from: CertificateRecord, change: CertificateChange): Write {
+    const { state, subject_id, first_used_at, revoked_at, revocation_reason } = toRow({ ...from, ...change });
+    const update = query
+      .updateTable('certificates')
+      .set({ state, subject_id, first_used_at, revoked_at, revocation_reason })
+      .where('fingerprint', '=', from.fingerprint)
+      .where('state', '=', from.state);
+    return compileWrite(
+      from.firstUsedAt === undefined
+        ? update.where('first_used_at', 'is', null)
+        : update.where('first_used_at', '=', from.firstUsedAt),
+      { expectRows: 1 },
+    );
+  }
+}
+
+export class SqlKeyOwnerRepository implements KeyOwnerRepository {
+  readonly #reader: Reader;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  async find(spkiSha256: Sha256Hex): Promise<KeyOwner | undefined> {
+    const row = await this.#reader.first(
+      query.selectFrom('key_owners').selectAll().where('spki_sha256', '=', spkiSha256),
+    );
+    if (row === undefined) return undefined;
+    return { spkiSha256, tenant: row.tenant, kind: row.kind as KeyOwner['kind'], id: row.owner_id };
+  }
+
+  inserting({ spkiSha256, tenant, kind, id }: KeyOwner): Write {
+    return compileWrite(
+      query.insertInto('key_owners').values({ spki_sha256: spkiSha256, tenant, kind, owner_id: id }),
+      { expectRows: 1 },
+    );
+  }
+
+  moving(from: KeyOwner, to: KeyOwner): Write {
+    return compileWrite(
+      query
+        .updateTable('key_owners')
+        .set({ tenant: to.tenant, kind: to.kind, owner_id: to.id })
+        .where('spki_sha256', '=', from.spkiSha256)
+        .where('tenant', '=', from.tenant)
+        .where('kind', '=', from.kind)
+        .where('owner_id', '=', from.id),
+      { expectRows: 1 },
+    );
+  }
+}
+
+export class SqlCrlRepository implements CrlRepository {
+  readonly #reader: Reader;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  async find(issuer: Fingerprint): Promise<PublishedCrl | undefined> {
+    const row = await this.#reader.first(query.selectFrom('crls').selectAll().where('issuer', '=', issuer));
+    if (row === undefined) return undefined;
+    const { number, this_update: thisUpdate, next_update: nextUpdate, der } = row;
+    return { issuer, number, thisUpdate, nextUpdate, der };
+  }
+
+  publishing({ issuer, number, thisUpdate, nextUpdate, der }: PublishedCrl): Write {
+    const columns = { number, this_update: thisUpdate, next_update: nextUpdate, der };
+    if (number === 1) return compileWrite(query.insertInto('crls').values({ issuer, ...columns }), { expectRows: 1 });
+    return compileWrite(
+      query
+        .updateTable('crls')
+        .set(columns)
+        .where('issuer', '=', issuer)
+        .where('number', '=', number - 1),
+      { expectRows: 1 },
+    );
+  }
+}
+
+function toRow(certificate: CertificateRecord): CertificateTable {
+  return {
+    fingerprint: certificate.fingerprint,
+    tenant: certificate.tenant,
+    serial_number: certificate.serialNumber,
+    profile: certificate.profile,
+    state: certificate.state,
+    der: certificate.der,
+    spki_sha256: certificate.spkiSha256,
+    issuer: certificate.issuer,
+    subject_id: certificate.subjectId ?? null,
+    claim_id: certificate.claimId ?? null,
+    key_origin: certificate.keyOrigin,
+    door: certificate.door,
+    not_before: certificate.notBefore,
+    not_after: certificate.notAfter,
+    issued_at: certificate.issuedAt,
+    first_used_at: certificate.firstUsedAt ?? null,
+    revoked_at: certificate.revokedAt ?? null,
+    revocation_reason: certificate.revocationReason ?? null,
+  };
+}
+
+function fromRow(row: CertificateTable): CertificateRecord {
+  return {
+    tenant: row.tenant,
+    fingerprint: row.fingerprint,
+    serialNumber: row.serial_number,
+    profile: row.profile as CertificateRecord['profile'],
+    state: row.state as CertificateRecord['state'],
+    der: row.der,
+    spkiSha256: row.spki_sha256,
+    issuer: row.issuer,
+    subjectId: row.subject_id ?? undefined,
+    claimId: row.claim_id ?? undefined,
+    keyOrigin: row.key_origin as CertificateRecord['keyOrigin'],
+    door: row.door as CertificateRecord['door'],
+    notBefore: row.not_before,
+    notAfter: row.not_after,
+    issuedAt: row.issued_at,
+    firstUsedAt: row.first_used_at ?? undefined,
+    revokedAt: row.revoked_at ?? undefined,
+    revocationReason: (row.revocation_reason ?? undefined) as CertificateRecord['revocationReason'],
+  };
+}

@@ -1,0 +1,150 @@
+import type {
+  DeviceChange,
+  DeviceFilter,
+  DeviceId,
+  DeviceRecord,
+  DeviceRepository,
+  Page,
+  PageRequest,
+  Tenant,
+  Write,
+} from '@holdfast/trust/ports';
+import type { Reader } from '../reader.ts';
+import { query } from '../schema.ts';
+import type { DeviceTable } from '../tables/identity.ts';
+import { compileWrite } from '../write.ts';
+import { pageOf } from './keyset-page.ts';
+
+/** Above every character of a device name. */
+const LAST = '~';
+
+export class SqlDeviceRepository implements DeviceRepository {
+  readonly #reader: Reader;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  async find(tenant: Tenant, deviceId: DeviceId): Promise<DeviceRecord | undefined> {
+    const row = await this.#reader.first(
+      query.selectFrom('devices').selectAll().where('tenant', '=', tenant).where('device_id', '=', deviceId),
+    );
+    return row && fromRow(row);
+  }
+
+  async findBySerial(tenant: Tenant, serialNumber: string): Promise<DeviceRecord | undefined> {
+    const row = await this.#reader.first(
+      query.selectFrom('devices').selectAll().where('tenant', '=', tenant).where('serial_number', '=', serialNumber),
+    );
+    return row && fromRow(row);
+  }
+
+  async list(tenant: Tenant, filter: DeviceFilter, page: PageRequest): Promise<Page<DeviceRecord>> {
+    const { prefix, product, group, state } = filter;
+    let select = query.selectFrom('devices').selectAll().where('tenant', '=', tenant);
+    if (page.after !== undefined) select = select.where('device_id', '>', page.after);
+    if (prefix !== undefined && prefix !== '') {
+      select = select.where('device_id', '>=', prefix).where('device_id', '<', prefix + LAST);
+    }
+    if (product !== undefined) select = select.where('product', '=', product);
+    if (state !== undefined) select = select.where('state', '=', state);
+    if (group !== undefined) {
+      select = select.where('device_id', 'in', (from) =>
+        from
+          .selectFrom('device_groups')
+          .select('device_groups.device_id')
+          .where('device_groups.tenant', '=', tenant)
+          .where('group_name', '=', group),
+      );
+    }
+    const rows = await this.#reader.all(select.orderBy('device_id').limit(page.limit + 1));
+    return pageOf(rows.map(fromRow), page, ({ deviceId }) => deviceId);
+  }
+
+  async groupsOf(tenant: Tenant, deviceId: DeviceId): Promise<readonly string[]> {
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('device_groups')
+        .select('group_name')
+        .where('tenant', '=', tenant)
+        .where('device_id', '=', deviceId)
+        .orderBy('group_name'),
+    );
+    return rows.map(({ group_name }) => group_name);
+  }
+
+  inserting(device: DeviceRecord): Write {
+    return compileWrite(query.insertInto('devices').values(toRow(device)), { expectRows: 1 });
+  }
+
+  changing(from: DeviceRecord, change: DeviceChange): Write {
+    const to = { ...from, ...change, revision: from.revision + 1 };
+    const { tenant: _tenant, device_id: _deviceId, ...columns } = toRow(to);
+    return compileWrite(
+      query
+        .updateTable('devices')
+        .set(columns)
+        .where('tenant', '=', from.tenant)
+        .where('device_id', '=', from.deviceId)
+        .where('revision', '=', from.revision),
+      { expectRows: 1 },
+    );
+  }
+
+  joining(tenant: Tenant, deviceId: DeviceId, group: string): Write {
+    return compileWrite(
+      query
+        .insertInto('device_groups')
+        .values({ tenant, group_name: group, device_id: deviceId })
+        .onConflict((oc) => oc.columns(['tenant', 'group_name', 'device_id']).doNothing()),
+    );
+  }
+
+  leaving(tenant: Tenant, deviceId: DeviceId, group: string): Write {
+    return compileWrite(
+      query
+        .deleteFrom('device_groups')
+        .where('tenant', '=', tenant)
+        .where('group_name', '=', group)
+        .where('device_id', '=', deviceId),
+    );
+  }
+}
+
+function toRow(device: DeviceRecord): DeviceTable {
+  return {
+    tenant: device.tenant,
+    device_id: device.deviceId,
+    product: device.product,
+    serial_number: device.serialNumber,
+    hardware_revision: device.hardwareRevision,
+    state: device.state,
+    state_reason: device.stateReason ?? null,
+    attributes: JSON.stringify(device.attributes),
+    ueid: device.ueid ?? null,
+    attestation_anchor: device.attestationAnchor ?? null,
+    claim_id: device.claimId ?? null,
+    created_at: device.createdAt,
+    enrolled_at: device.enrolledAt ?? null,
+    revision: device.revision,
+  };
+}
+
+function fromRow(row: DeviceTable): DeviceRecord {
+  return {
+    tenant: row.tenant,
+    deviceId: row.device_id,
+    product: row.product,
+    serialNumber: row.serial_number,
+    hardwareRevision: row.hardware_revision,
+    state: row.state as DeviceRecord['state'],
+    stateReason: row.state_reason ?? undefined,
+    attributes: JSON.parse(row.attributes) as DeviceRecord['attributes'],
+    ueid: row.ueid ?? undefined,
+    attestationAnchor: row.attestation_anchor ?? undefined,
+    claimId: row.claim_id ?? undefined,
+    createdAt: row.created_at,
+    enrolledAt: row.enrolled_at ?? undefined,
+    revision: row.revision,
+  };
+}

@@ -1,0 +1,16 @@
+import type { IdentityRepositories } from '@holdfast/trust/ports';
+import type { Reader } from '../reader.ts';
+import { SqlCertificateRepository, SqlCrlRepository, SqlKeyOwnerRepository } from './identity-certificates.ts';
+import { SqlClaimRepository, SqlOwnershipTokenRepository } from './identity-claims.ts';
+import { SqlDeviceRepository } from './identity-devices.ts';
+
+export function identityRepositories(reader: Reader): IdentityRepositories {
+  return {
+    devices: new SqlDeviceRepository(reader),
+    certificates: new SqlCertificateRepository(reader),
+    keyOwners: new SqlKeyOwnerRepository(reader),
+    claims: new SqlClaimRepository(reader),
+    tokens: new SqlOwnershipTokenRepository(reader),
+    crls: new SqlCrlRepository(reader),
+  };
+}
