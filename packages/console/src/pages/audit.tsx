@@ -1,0 +1,75 @@
+import type { AuditEntry, AuditVerdict } from '@holdfast/api';
+import { useState } from 'preact/hooks';
+import { api, Refusal } from '../api.ts';
+import { Show } from '../components/loaded.tsx';
+import { type Column, Table } from '../components/table.tsx';
+import { Ago } from '../components/time.tsx';
+import { useLive } from '../use-live.ts';
+
+const COLUMNS: readonly Column<AuditEntry>[] = [
+  { title: '#', cell: (row) => row.sequence, number: true },
+  { title: 'Action', cell: (row) => row.action },
+  { title: 'Subject', cell: (row) => <span class="break">{row.subject}</span> },
+  { title: 'By', cell: (row) => <span class="break">{row.actor}</span> },
+  { title: 'When', cell: (row) => <Ago at={row.at} /> },
+  { title: 'Leaf', cell: (row) => <code title={row.leafHash}>{row.leafHash.slice(0, 8)}</code> },
+];
+
+type Check =
+  | AuditVerdict
+  | { readonly kind: 'idle' | 'checking' }
+  | { readonly kind: 'refused'; readonly words: string };
+
+function Verdict({ check }: { readonly check: Check }) {
+  switch (check.kind) {
+    case 'idle':
+      return null;
+    case 'checking':
+      return <p class="notice">Reading every entry…</p>;
+    case 'refused':
+      return <p class="notice bad">The server said: {check.words}.</p>;
+    case 'intact':
+      return (
+        <p class="notice good">
+          Intact: {check.entries} entries agree with their hashes and with {check.checkpoints} signed checkpoints.
+        </p>
+      );
+    case 'broken':
+      return (
+        <p class="notice bad">
+          Broken at entry {check.firstBad?.sequence}: {check.firstBad?.reason}.
+        </p>
+      );
+  }
+}
+
+export function AuditPage() {
+  const entries = useLive(() => api.audit(), 'audit');
+  const [check, setCheck] = useState<Check>({ kind: 'idle' });
+  const verify = () => {
+    setCheck({ kind: 'checking' });
+    api.verifyAudit().then(setCheck, (error: unknown) => {
+      setCheck({ kind: 'refused', words: error instanceof Refusal ? error.message : 'no answer' });
+    });
+  };
+  return (
+    <>
+      <h1>Audit log</h1>
+      <p>
+        Each entry is a leaf of a Merkle tree whose head is signed and kept outside the database: what was changed or
+        removed is named.
+      </p>
+      <button type="button" onClick={verify} disabled={check.kind === 'checking'}>
+        Check the log
+      </button>
+      <div aria-live="polite">
+        <Verdict check={check} />
+      </div>
+      <Show of={entries}>
+        {({ rows }) => (
+          <Table caption="Entries, newest first" rows={rows} columns={COLUMNS} keyOf={(row) => String(row.sequence)} />
+        )}
+      </Show>
+    </>
+  );
+}
