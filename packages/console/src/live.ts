@@ -1,3 +1,4 @@
+import { systemClock, type Timer } from '@holdfast/kernel';
 import { signal } from '@preact/signals';
 
 export type LiveState = 'connecting' | 'live' | 'lost';
@@ -8,7 +9,7 @@ export const liveState = signal<LiveState>('connecting');
 const listeners = new Set<() => void>();
 const SETTLE_MS = 150;
 let source: EventSource | undefined;
-let settling: ReturnType<typeof setTimeout> | undefined;
+let settling: Timer | undefined;
 
 /** Every event of the outbox and of presence that can change what a page shows. */
 const NAMES = [
@@ -58,8 +59,8 @@ export function onChange(listener: () => void): () => void {
 
 /** A storm of events makes one reload, not a hundred. */
 function announce(): void {
-  settling ??= setTimeout(() => {
+  settling ??= systemClock.after(SETTLE_MS, () => {
     settling = undefined;
     for (const listener of listeners) listener();
-  }, SETTLE_MS);
+  });
 }

@@ -21,26 +21,16 @@ type Check =
   | { readonly kind: 'refused'; readonly words: string };
 
 function Verdict({ check }: { readonly check: Check }) {
-  switch (check.kind) {
-    case 'idle':
-      return null;
-    case 'checking':
-      return <p class="notice">Reading every entry…</p>;
-    case 'refused':
-      return <p class="notice bad">The server said: {check.words}.</p>;
-    case 'intact':
-      return (
-        <p class="notice good">
-          Intact: {check.entries} entries agree with their hashes and with {check.checkpoints} signed checkpoints.
-        </p>
-      );
-    case 'broken':
-      return (
-        <p class="notice bad">
-          Broken at entry {check.firstBad?.sequence}: {check.firstBad?.reason}.
-        </p>
-      );
+  const tone = check.kind === 'intact' ? 'good' : check.kind === 'checking' ? '' : 'bad';
+  return check.kind === 'idle' ? null : <p class={`notice ${tone}`}>{wordsOf(check)}</p>;
+}
+
+function wordsOf(check: Exclude<Check, { readonly kind: 'idle' }>): string {
+  if (check.kind === 'intact') {
+    return `Intact: ${check.entries} entries agree with their hashes and with ${check.checkpoints} signed checkpoints.`;
   }
+  if (check.kind === 'broken') return `Broken at entry ${check.firstBad?.sequence}: ${check.firstBad?.reason}.`;
+  return check.kind === 'refused' ? `The server said: ${check.words}.` : 'Reading every entry…';
 }
 
 export function AuditPage() {
