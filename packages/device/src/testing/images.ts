@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mcubootPublicKey, prepareMcubootImage } from '@holdfast/crypto';
-import { seededRandom } from '@holdfast/kernel';
+import { encodeUtf8, seededRandom } from '@holdfast/kernel';
 import { parseVersion } from '@holdfast/wire/mcuboot';
 import { encodeBootProgram } from '../virtual/boot-program.ts';
 
@@ -29,7 +29,7 @@ export function signTestImage(
   key: TestKey,
   { version = '1.0.0', counter = 1, size = 300, payload }: TestImage = {},
 ): Uint8Array {
-  const seed = [...version].reduce((sum, char) => sum * 31 + char.charCodeAt(0), 7);
+  const seed = encodeUtf8(version).reduce((sum, byte) => sum * 31 + byte, 7);
   const prepared = prepareMcubootImage(
     payload ?? seededRandom(seed).bytes(size),
     { version: parseVersion(version), headerSize: 32, securityCounter: counter, padHeader: true },

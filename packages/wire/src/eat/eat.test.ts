@@ -2,7 +2,15 @@ import { encodeHex, HoldfastError } from '@holdfast/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CborKey, type CborValue, decodeCborMap, encodeCbor } from '../cbor/index.ts';
-import { decodeEvidenceClaims, EAT_CLAIM, type EvidenceClaims, encodeEvidenceClaims, makeUeid } from './index.ts';
+import {
+  decodeEvidenceClaims,
+  decodeLayerDescriptor,
+  EAT_CLAIM,
+  type EvidenceClaims,
+  encodeEvidenceClaims,
+  encodeLayerDescriptor,
+  makeUeid,
+} from './index.ts';
 
 const claims: EvidenceClaims = {
   nonce: new Uint8Array(32).fill(1),
@@ -70,5 +78,34 @@ describe('evidence claims', () => {
 
   it('refuse a random part of another length', () => {
     expect(() => makeUeid(new Uint8Array(15))).toThrow(HoldfastError);
+  });
+});
+
+describe('the descriptor of a measured layer', () => {
+  const layer = { name: 'app', version: '1.0.0', securityCounter: 3, bootState: 'test', bootCount: 9 } as const;
+  const bytes = encodeLayerDescriptor(layer);
+
+  it('survives a round trip and uses the labels of the Android profile of Open DICE', () => {
+    expect(decodeLayerDescriptor(bytes)).toEqual(layer);
+    expect([...decodeCborMap(bytes).keys()].slice(0, 3)).toEqual([-70_002, -70_003, -70_005]);
+  });
+
+  it.each<[number, CborValue | undefined]>([
+    [-70_002, 1],
+    [-70_003, undefined],
+    [-70_005, -1],
+    [-70_101, 'other'],
+    [-70_102, 'x'],
+  ])('is refused when member %i is %j', (key, value) => {
+    const map = new Map(decodeCborMap(bytes));
+    if (value === undefined) map.delete(key);
+    else map.set(key, value);
+    expect(() => decodeLayerDescriptor(encodeCbor(map))).toThrow(HoldfastError);
+  });
+
+  it('is refused at every truncation', () => {
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => decodeLayerDescriptor(bytes.subarray(0, length))).toThrow(HoldfastError);
+    }
   });
 });

@@ -110,3 +110,4 @@ function text(value: CborValue | undefined, field: string): string {
 function malformed(field: string): HoldfastError {
   return new HoldfastError('wire.malformed', { field });
 }
+export { decodeLayerDescriptor, encodeLayerDescriptor, type LayerDescriptor } from './layer-descriptor.ts';
