@@ -2,6 +2,7 @@ import type { Migration } from '../migrate.ts';
 import { LOG_0001 } from './0001-log.ts';
 import { IDENTITY_0002 } from './0002-identity.ts';
 import { POSTURE_0003 } from './0003-posture.ts';
+import { UPDATE_0004 } from './0004-update.ts';
 
 /** Every step of the schema. A room adds its own under the next free number. */
-export const MIGRATIONS: readonly Migration[] = [LOG_0001, IDENTITY_0002, POSTURE_0003];
+export const MIGRATIONS: readonly Migration[] = [LOG_0001, IDENTITY_0002, POSTURE_0003, UPDATE_0004];

@@ -1,0 +1,13 @@
+import { HoldfastError } from '@holdfast/kernel';
+
+/** Where a listing by time stands: `{milliseconds}.{id}`. */
+export function positionOf(at: number, id: string): string {
+  return `${at}.${id}`;
+}
+
+/** @throws `wire.malformed` for a position no listing gave. */
+export function parsePosition(position: string): { readonly at: number; readonly id: string } {
+  const parts = /^([0-9]{1,15})\.(.+)$/.exec(position);
+  if (parts === null) throw new HoldfastError('wire.malformed', { field: 'after' });
+  return { at: Number(parts[1]), id: parts[2] ?? '' };
+}
