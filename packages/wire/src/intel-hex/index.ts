@@ -1,0 +1,1 @@
+export { decodeIntelHex, encodeIntelHex, type HexSegment } from './intel-hex.ts';
