@@ -1,1 +1,63 @@
+export {
+  type CertificateFields,
+  type Issuance,
+  type IssuanceInput,
+  issueCertificate,
+  issueFrom,
+  newSerial,
+  NO_EXPIRY,
+  prepareIssuance,
+  subjectKeyIdentifier,
+  validityFor,
+  type ValidityInput,
+} from './issuance/certificate.ts';
+export { type CertificationRequest, createCsr, verifyCsr } from './issuance/request.ts';
+export {
+  type CrlInput,
+  issueCrl,
+  issueOcspResponse,
+  OcspIssuer,
+  type OcspResponseInput,
+} from './issuance/revocation.ts';
+export * from './evidence/index.ts';
+export { agreeSecret, decryptOaep, encryptOaep, type OaepOptions } from './keys/agreement.ts';
+export {
+  algorithmFits,
+  defaultAlgorithm,
+  encodeSignatureAlgorithm,
+  SIGNATURE_ALGORITHMS,
+  type SignatureAlgorithm,
+  signatureAlgorithmOf,
+} from './keys/algorithms.ts';
+export { ecdsaFromDer, ecdsaToDer } from './keys/ecdsa-encoding.ts';
+export {
+  generatePrivateKey,
+  importPrivateKey,
+  importPrivateKeyPem,
+  type KeyKind,
+  PrivateKey,
+} from './keys/private-key.ts';
+export { importAnyPublicKey, importPublicKey, importPublicKeyPem, type PublicKey } from './keys/public-key.ts';
+export { createSigner, type Signer } from './keys/signer.ts';
+export { type EcdsaEncoding, verifySignature, verifySignatureAsync } from './keys/verify.ts';
+export { keyWeakness, type KeyWeakness } from './keys/weakness.ts';
+export * from './mcuboot/index.ts';
+export { type AeadInput, GCM_NONCE, GCM_TAG, openAesGcm, sealAesGcm } from './primitives/aead.ts';
+export {
+  createDigest,
+  digest,
+  digestStream,
+  fingerprint,
+  HASH_LENGTHS,
+  type HashAlgorithm,
+  hkdf,
+  type HkdfInput,
+  hmac,
+  sha1Identifier,
+  sha256,
+  type StreamingDigest,
+  timingSafeEqual,
+} from './primitives/hash.ts';
+export { type KeyWrapMode, unwrapKey, wrapKey } from './primitives/key-wrap.ts';
+export * from './evidence/index.ts';
 export * from './mcuboot/index.ts';

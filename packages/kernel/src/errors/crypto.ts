@@ -29,4 +29,25 @@ export const CRYPTO_ERRORS = {
     retry: false,
     next: 'check that the record was not moved, altered or rolled back, and that the root key is the right one',
   },
+  'crypto.unsupported_algorithm': {
+    message: 'the algorithm is not one that policy allows',
+    http: 400,
+    exit: 65,
+    retry: false,
+    next: 'use ECDSA P-256 with SHA-256, Ed25519, or RSA with SHA-256',
+  },
+  'crypto.unknown_key': {
+    message: 'the key that sealed these bytes is not in the keyring',
+    http: 500,
+    exit: 65,
+    retry: false,
+    next: 'restore the keyring that holds the named key version',
+  },
+  'crypto.issue_refused': {
+    message: 'what was to be issued breaks a rule of its profile',
+    http: 400,
+    exit: 65,
+    retry: false,
+    next: 'look at the named field',
+  },
 } as const satisfies Record<string, ErrorSpec>;
