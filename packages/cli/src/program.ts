@@ -40,6 +40,11 @@ const NOUNS: readonly Noun[] = [
     load: async () => (await import('./commands/product.ts')).registerProducts,
   },
   {
+    name: 'boot',
+    words: 'sign, verify and inspect firmware images, offline',
+    load: async () => (await import('./boot/index.ts')).registerBoot,
+  },
+  {
     name: 'posture',
     words: 'what devices have proven',
     load: async () => (await import('./commands/posture.ts')).registerPosture,
@@ -61,6 +66,8 @@ export async function buildProgram(args: readonly string[], io: CommandIo): Prom
   const program = new Command('holdfast')
     .description('The trust plane of a connected product.')
     .version('0.1.0')
+    // Without this `boot sign --version 1.2.3` would print the program's own version.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError('next: holdfast --help');

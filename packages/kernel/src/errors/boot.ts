@@ -149,24 +149,10 @@ export const BOOT_ERRORS = {
     ...BAD_DATA,
     next: 'use the key whose public half encrypted the image',
   },
-  'boot.output_exists': {
-    message: 'the output file exists already and would be lost',
-    ...USAGE,
-    next: 'choose another name or remove the file first',
-  },
-  'boot.input_missing': {
-    message: 'the input file cannot be read',
-    http: 404,
-    exit: 66,
-    retry: false,
-    next: 'check the path and its permissions',
-  },
-  'boot.output_failed': {
-    message: 'the output file cannot be written',
-    http: 500,
-    exit: 77,
-    retry: false,
-    next: 'check the folder, its permissions and free space',
+  'boot.bad_key_file': {
+    message: 'the file holds no key that can be read',
+    ...BAD_DATA,
+    next: 'give a PEM or DER key (PKCS#8, SEC1, PKCS#1, SubjectPublicKeyInfo), with --passphrase if it is encrypted',
   },
   'boot.result_refused': {
     message: 'the signed image was refused by our own verifier and is not handed out',

@@ -1,0 +1,89 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { signRequest } from '@holdfast/crypto/mcuboot';
+import { decodeBase64, HoldfastError } from '@holdfast/kernel';
+import {
+  type AcceptedImage,
+  finishImage,
+  type ImageFormatName,
+  type PreparedImage,
+  prepareImage,
+} from '@holdfast/trust/boot';
+import { decodeMcubootImage, trailerLayout } from '@holdfast/wire/mcuboot';
+import { encodeIntelHex, type HexSegment } from '@holdfast/wire/intel-hex';
+import { type InputFile, isHexName, readBytes, readImageFile, writeWhole } from './files.ts';
+import { commandLineOf } from './format-options.ts';
+import { readKeyFile } from './key-files.ts';
+import { erasedValue } from './mcuboot-options.ts';
+import { type Given, numberOf, required, text } from './option-values.ts';
+
+/** What `boot sign` did. */
+export type SignOutcome =
+  | { readonly kind: 'signed'; readonly file: string; readonly proof: AcceptedImage }
+  | { readonly kind: 'to-be-signed'; readonly file: string; readonly algorithm: string; readonly size: number };
+
+/** Where `boot sign` reads and writes. */
+export interface SignPaths {
+  readonly input: string;
+  readonly output: string | undefined;
+}
+
+/**
+ * Signs an image file; or writes what an offline key must sign; or puts such a signature in.
+ *
+ * No output is written unless our own verifier accepts it.
+ *
+ * @throws the errors of the files, the keys, the options and {@link prepareImage}
+ */
+export function signFile(format: ImageFormatName, paths: SignPaths, given: Given, passphrase?: string): SignOutcome {
+  const key = readKeyFile(required(given, 'key', 'key'), passphrase);
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  const input = readImageFile(paths.input, erasedValue(given));
+  const options = commandLineOf(format).readSignOptions(given);
+  const allowTestKeys = given['developmentTestKeys'] === true;
+  const prepared = prepareImage(format, input.bytes, options, { publicKey, allowTestKeys });
+
+  const toBeSigned = text(given, 'toBeSigned');
+  if (toBeSigned !== undefined) {
+    const { message, algorithm } = prepared.request;
+    writeWhole(toBeSigned, message);
+    return { kind: 'to-be-signed', file: toBeSigned, algorithm, size: message.length };
+  }
+  if (paths.output === undefined) throw new HoldfastError('boot.bad_option', { option: 'OUT', reason: 'missing' });
+  const { bytes, proof } = finishImage(prepared, signatureFor(prepared, key, given));
+  writeWhole(paths.output, isHexName(paths.output) ? toHex(bytes, input, given) : bytes);
+  return { kind: 'signed', file: paths.output, proof };
+}
+
+function signatureFor({ request }: PreparedImage, key: KeyObject, given: Given): Uint8Array {
+  const file = text(given, 'signature');
+  if (file !== undefined) return readSignature(file);
+  if (key.type !== 'private') throw new HoldfastError('boot.private_key_needed');
+  return signRequest(request, key);
+}
+
+const BASE64_TEXT = /^[A-Za-z0-9+/]{44,}={0,2}\s*$/;
+
+/** A signature as its bytes, or as base64 text as imgtool exchanges it. */
+function readSignature(file: string): Uint8Array {
+  const bytes = readBytes(file);
+  const content = new TextDecoder('latin1').decode(bytes);
+  return BASE64_TEXT.test(content) ? decodeBase64(content.trim(), 'signature') : bytes;
+}
+
+/** Image and trailer as Intel HEX, without the erased bytes between them. */
+function toHex(bytes: Uint8Array, input: InputFile, given: Given): string {
+  const given32 = text(given, 'hexAddr');
+  const header =
+    given['padHeader'] === true ? numberOf(required(given, 'headerSize', 'header-size'), 'header-size') : 0;
+  const address = given32 === undefined ? input.address : numberOf(given32, 'hex-addr') + header;
+  if (address === undefined) throw new HoldfastError('boot.bad_option', { option: 'hex-addr', reason: 'missing' });
+  const base = address - header;
+  const image = decodeMcubootImage(bytes, { tail: 'slot' }).bytes;
+  const segments: HexSegment[] = [{ address: base, bytes: image }];
+  const { trailer } = decodeMcubootImage(bytes);
+  if (trailer !== undefined) {
+    const from = bytes.length - trailerLayout(trailer.align).imageOk;
+    segments.push({ address: base + from, bytes: bytes.subarray(from) });
+  }
+  return encodeIntelHex(segments);
+}
