@@ -1,0 +1,28 @@
+export { POLICY_ACTIONS, type PolicyAction } from './actions.ts';
+export {
+  BUILTIN_PREFIX,
+  CLAIM_POLICY,
+  DEVICE_POLICY,
+  EMPTY_POLICY,
+  PROOF_POLICY,
+  RESTRICTED_POLICY,
+} from './builtin-policies.ts';
+export { certificateFacts } from './certificate-facts.ts';
+export {
+  CompiledPolicy,
+  type Decision,
+  type NamedPolicy,
+  type PolicyLayer,
+  type StatementRef,
+} from './compiled-policy.ts';
+export { Policies, type PoliciesPorts } from './policies.ts';
+export {
+  type AdmittedPeer,
+  type ConnectionFacts,
+  PolicyAuthority,
+  type PolicyAuthorityPorts,
+} from './policy-authority.ts';
+export type { CertificateFacts, PolicyContext, PolicyRequest } from './policy-context.ts';
+export { POLICY_LIMITS, type PolicyDocument, type PolicyStatement, parsePolicyDocument } from './policy-document.ts';
+export { type ArnScope, DEFAULT_ARN_SCOPE, type ResourceType } from './resource.ts';
+export { type ConnectWish, Rights, type RightsLevel } from './rights.ts';

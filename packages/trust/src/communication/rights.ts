@@ -1,0 +1,69 @@
+import type { Clock } from '@holdfast/kernel';
+import type { PolicyAction } from './actions.ts';
+import type { CompiledPolicy, Decision } from './compiled-policy.ts';
+import type { PolicyRequest } from './policy-context.ts';
+import { type ResourceType, resourceName } from './resource.ts';
+
+export interface ConnectWish {
+  readonly clientId: string;
+  /** Whether the session shall outlive the connection. */
+  readonly persistent: boolean;
+  readonly will: { readonly topic: string; readonly retain: boolean } | undefined;
+}
+
+/** `full`, what `restricted` leaves, or `none`: posture's word, unchanged. */
+export type RightsLevel = 'full' | 'restricted' | 'none';
+
+/** What one connection may do, as of the moment it was made; replaced whole when something changes. */
+export class Rights {
+  readonly level: RightsLevel;
+  readonly #policy: CompiledPolicy;
+  readonly #clock: Clock;
+
+  constructor(level: RightsLevel, policy: CompiledPolicy, clock: Clock) {
+    this.level = level;
+    this.#policy = policy;
+    this.#clock = clock;
+  }
+
+  /** Judges a CONNECT with everything it asks for: client id, will topic, will retain. */
+  connect(wish: ConnectWish): Decision {
+    const attributes = [
+      ...(wish.persistent ? (['PersistentConnect'] as const) : []),
+      ...(wish.will === undefined ? [] : (['LastWill'] as const)),
+    ];
+    const request = {
+      connectAttributes: attributes,
+      ...(wish.will === undefined ? {} : { lastWillTopic: wish.will.topic }),
+    };
+    const decision = this.decide('iot:Connect', 'client', wish.clientId, request);
+    if (decision.kind === 'deny' || wish.will === undefined) return decision;
+    const will = this.publish(wish.will.topic, wish.will.retain);
+    return will.kind === 'deny' ? will : decision;
+  }
+
+  publish(topic: string, retain: boolean): Decision {
+    const decision = this.decide('iot:Publish', 'topic', topic);
+    if (!retain || decision.kind === 'deny') return decision;
+    return this.decide('iot:RetainPublish', 'topic', topic);
+  }
+
+  /**
+   * Judges a filter as it was sent. A shared subscription needs the right to its inner filter, because that is what is
+   * read, and must not be denied under its whole name.
+   */
+  subscribe(filter: string): Decision {
+    const inner = /^\$share\/[^/]*\/(.*)$/s.exec(filter)?.[1];
+    if (inner === undefined) return this.decide('iot:Subscribe', 'topicfilter', filter);
+    const whole = this.decide('iot:Subscribe', 'topicfilter', filter);
+    return whole.kind === 'deny' && whole.by !== undefined ? whole : this.decide('iot:Subscribe', 'topicfilter', inner);
+  }
+
+  receive(topic: string): Decision {
+    return this.decide('iot:Receive', 'topic', topic);
+  }
+
+  decide(action: PolicyAction, type: ResourceType, name: string, request: Omit<PolicyRequest, 'now'> = {}): Decision {
+    return this.#policy.decide(action, resourceName(type, name), { now: this.#clock.now(), ...request });
+  }
+}
