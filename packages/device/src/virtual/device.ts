@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { HoldfastError, type Random } from '@holdfast/kernel';
+import { type Backing, fileBacking, memoryBacking } from './backing.ts';
+import type { BootEvent } from './bootloader.ts';
+import { PowerSupply } from './faults.ts';
+import { erasedFlashState, NorFlash } from './flash.ts';
+import { type BootResult, bootChip, encodeKeyRecord, keyRecordSize } from './first-stage.ts';
+import { FUSE_BYTES, FuseBank } from './fuses.ts';
+import { BOARDS, type BoardName } from './geometry.ts';
+import { attestationAnchor } from './identity-layers.ts';
+import { BackupRegisters, REGISTER_BYTES } from './registers.ts';
+import { planSlots, type SlotPlan } from './slots.ts';
+import { padTo } from './swap.ts';
+import { UpdateSlot } from './update-slot.ts';
+
+export interface VirtualDeviceOptions {
+  readonly board: BoardName;
+  /** Folder of the parts' files; without one the device lives in memory. */
+  readonly folder?: string;
+  readonly onBootEvent?: (event: BootEvent) => void;
+}
+
+/** What the factory puts into the hardware. */
+export interface FactoryImages {
+  /** SubjectPublicKeyInfo (DER) of the key that signs bootloaders; its hash is fused. */
+  readonly bootPublicKey: Uint8Array;
+  /** MCUboot image around `encodeBootProgram`, signed with the boot key. */
+  readonly bootloader: Uint8Array;
+  /** MCUboot image of the first firmware. */
+  readonly firmware: Uint8Array;
+}
+
+/** A chip: flash, fuses and registers with one power supply, and the stages that run before the application. */
+export class VirtualDevice {
+  readonly supply = new PowerSupply();
+  readonly flash: NorFlash;
+  readonly fuses: FuseBank;
+  readonly registers: BackupRegisters;
+  readonly plan: SlotPlan;
+  readonly updateSlot: UpdateSlot;
+  readonly #onBootEvent: ((event: BootEvent) => void) | undefined;
+
+  constructor({ board, folder, onBootEvent }: VirtualDeviceOptions) {
+    const backing = (name: string, initial: Uint8Array): Backing =>
+      folder === undefined ? memoryBacking(initial) : fileBacking(join(folder, name), initial);
+    const { geometry } = BOARDS[board];
+    this.plan = planSlots(BOARDS[board]);
+    this.flash = new NorFlash(geometry, this.supply, backing('flash.bin', erasedFlashState(geometry)));
+    this.fuses = new FuseBank(this.supply, backing('fuses.bin', new Uint8Array(FUSE_BYTES)));
+    this.registers = new BackupRegisters(backing('registers.bin', new Uint8Array(REGISTER_BYTES)));
+    this.updateSlot = new UpdateSlot(this.flash, this.plan);
+    this.#onBootEvent = onBootEvent;
+  }
+
+  /**
+   * The factory step: images into flash, key hash and a secret made on the chip into the fuses, then locked.
+   * May be repeated after an interruption.
+   *
+   * @returns the attestation anchor (SubjectPublicKeyInfo, DER), exported this once
+   * @throws `device.fuse_refused` when the device has left the factory, `device.power_cut`
+   */
+  manufacture({ bootPublicKey, bootloader, firmware }: FactoryImages, random: Random): Uint8Array {
+    const { boot, geometry } = this.plan.board;
+    const { sectorSize, sectorCount } = geometry;
+    const bootAddress = boot.firstSector * sectorSize;
+    if (this.fuses.lifeCycle !== 'open') throw new HoldfastError('device.fuse_refused', { field: 'lifeCycle' });
+    for (let sector = 0; sector < sectorCount; sector++) this.flash.erase(sector);
+    this.#install(bootAddress, encodeKeyRecord(bootPublicKey));
+    this.#install(bootAddress + keyRecordSize(this.plan), bootloader);
+    this.#install(this.plan.primary.address, firmware);
+    this.fuses.burn('bootKeyHash', new Uint8Array(createHash('sha256').update(bootPublicKey).digest()));
+    this.fuses.burn('deviceSecret', random.bytes(32));
+    this.fuses.lockDebug();
+    this.fuses.advanceLifeCycle('secured');
+    return attestationAnchor(this.fuses.read('deviceSecret'));
+  }
+
+  /** Power on, reset and watchdog alike: the first stage starts over. @throws `device.power_cut` */
+  boot(): BootResult {
+    this.supply.restore();
+    const { flash, fuses, registers, plan } = this;
+    const onEvent = this.#onBootEvent;
+    return bootChip({ flash, fuses, registers, plan, ...(onEvent === undefined ? {} : { onEvent }) });
+  }
+
+  /** The application's sign of life, without which three boots in a row end in safe mode. */
+  markAlive(): void {
+    this.registers.clearAttempts();
+  }
+
+  close(): void {
+    this.flash.close();
+    this.fuses.close();
+    this.registers.close();
+  }
+
+  #install(address: number, image: Uint8Array): void {
+    this.flash.write(address, padTo(image, this.flash.geometry.writeUnit));
+  }
+}

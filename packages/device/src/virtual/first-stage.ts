@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto';
+import { type AcceptedMcubootImage, type Attester, type McubootPublicKey, verifyMcubootImage } from '@holdfast/crypto';
+import { ByteReader, ByteWriter, equalBytes, type ErrorCode, HoldfastError } from '@holdfast/kernel';
+import type { LayerDescriptor } from '@holdfast/wire/eat';
+import { formatVersion } from '@holdfast/wire/mcuboot';
+import type { DiceMode } from '@holdfast/wire/x509';
+import { decodeBootProgram, readBootKey } from './boot-program.ts';
+import { type BootDecision, type BootEvent, Bootloader } from './bootloader.ts';
+import type { NorFlash } from './flash.ts';
+import type { FuseBank } from './fuses.ts';
+import {
+  attesterOf,
+  firstStageIdentity,
+  fixedCode,
+  type LayerIdentity,
+  type LayerStep,
+  type MeasuredCode,
+  nextIdentity,
+} from './identity-layers.ts';
+import { type BackupRegisters, MAX_BOOT_ATTEMPTS } from './registers.ts';
+import type { SlotPlan } from './slots.ts';
+
+/** The parts of the chip that the stages before the application use. */
+export interface ChipParts {
+  readonly flash: NorFlash;
+  readonly fuses: FuseBank;
+  readonly registers: BackupRegisters;
+  readonly plan: SlotPlan;
+  readonly onEvent?: (event: BootEvent) => void;
+}
+
+interface Running {
+  /** Signs evidence; its chain says what was measured. */
+  readonly attester: Attester;
+  readonly descriptor: LayerDescriptor;
+  readonly debug: 'enabled' | 'disabled-permanently';
+  /** 32 bytes that stay the same over updates signed by the same key; for sealing the application's own data. */
+  readonly sealingSecret: Uint8Array;
+}
+
+/** The application runs: `payload` are the very bytes that were measured, not the flash they came from. */
+export interface RunningApplication extends Running {
+  readonly kind: 'application';
+  readonly payload: Uint8Array;
+}
+
+/** No application code runs; what is left can prove itself and take an update. */
+export interface RunningSafeMode extends Running {
+  readonly kind: 'safe-mode';
+  /** Why nothing boots. */
+  readonly code: ErrorCode;
+}
+
+export type BootResult = RunningApplication | RunningSafeMode;
+
+/** The key record: length (u16le) and SubjectPublicKeyInfo, whose SHA-256 the fuses hold. */
+export function encodeKeyRecord(spki: Uint8Array): Uint8Array {
+  return new ByteWriter().u16le(spki.length).bytes(spki).finish();
+}
+
+/**
+ * The immutable first stage and all that it starts, up to the application.
+ *
+ * @throws `device.power_cut` as the fault plan says; nothing else
+ */
+export function bootChip(chip: ChipParts): BootResult {
+  const { fuses, registers } = chip;
+  fuses.reset();
+  const bootCount = registers.countBoot();
+  const root = firstStageIdentity(fuses.read('deviceSecret'));
+  // Whatever is measured from here on runs without the fuse secret.
+  fuses.lockSecret();
+  const frame: Frame = { chip, bootCount, mode: modeOf(fuses) };
+  const checked = checkBootloader(chip);
+  if (checked.kind === 'refused') return firstStageRecovery(frame, root, checked.code);
+  const { image, authority, keys } = checked;
+  const code = measured(image, authority);
+  const descriptor = describe(frame, 'bootloader', { version: versionOf(image), counter: 0, state: 'confirmed' });
+  const identity = nextIdentity(root, { ...code, descriptor, mode: frame.mode }, 'layer');
+  return runBootloader(frame, identity, code, keys);
+}
+
+interface Frame {
+  readonly chip: ChipParts;
+  readonly bootCount: number;
+  readonly mode: DiceMode;
+}
+
+interface CheckedBootloader {
+  readonly kind: 'accepted';
+  readonly image: AcceptedMcubootImage;
+  readonly authority: Uint8Array;
+  readonly keys: readonly McubootPublicKey[];
+}
+
+type BootloaderVerdict = CheckedBootloader | { readonly kind: 'refused'; readonly code: ErrorCode };
+
+/** Judges the bytes that will run: one read of the flash, verified and used. */
+function checkBootloader({ flash, fuses, plan }: ChipParts): BootloaderVerdict {
+  if (fuses.lifeCycle === 'retired') return { kind: 'refused', code: 'device.safe_mode' };
+  const { boot, geometry } = plan.board;
+  const bytes = flash.read(boot.firstSector * geometry.sectorSize, boot.sectors * geometry.sectorSize);
+  try {
+    const record = new ByteReader(bytes);
+    const authority = record.take(record.u16le('key length'), 'boot key');
+    const hash = new Uint8Array(createHash('sha256').update(authority).digest());
+    if (!equalBytes(hash, fuses.read('bootKeyHash'))) return { kind: 'refused', code: 'boot.unknown_key' };
+    const image = verifyMcubootImage(bytes.subarray(keyRecordSize(plan)), [readBootKey(authority)], { tail: 'slot' });
+    if (image.kind === 'refused') return image;
+    return { kind: 'accepted', image, authority, keys: decodeBootProgram(image.payload) };
+  } catch (error) {
+    if (!HoldfastError.is(error)) throw error;
+    return { kind: 'refused', code: error.code };
+  }
+}
+
+/** Not even a bootloader: the first stage itself proves the device and takes what it is sent. */
+function firstStageRecovery(frame: Frame, root: LayerIdentity, code: ErrorCode): RunningSafeMode {
+  const stage = fixedCode('holdfast first stage', frame.chip.fuses.read('bootKeyHash'));
+  const step: LayerStep = { ...stage, descriptor: recoveryDescriptor(frame, 'first-stage', '0.0.0'), mode: 'recovery' };
+  return safeMode(frame, nextIdentity(root, step, 'layer'), step, code);
+}
+
+/** Room of the key record: a sector where sectors are small, else the first 4 KiB. */
+export function keyRecordSize({ board }: SlotPlan): number {
+  return Math.min(board.geometry.sectorSize, 4096);
+}
+
+function runBootloader(
+  frame: Frame,
+  identity: LayerIdentity,
+  own: MeasuredCode,
+  keys: readonly McubootPublicKey[],
+): BootResult {
+  const { chip } = frame;
+  const recovery = (code: ErrorCode): BootResult => {
+    const descriptor = recoveryDescriptor(frame, 'bootloader', '0.0.0');
+    return safeMode(frame, identity, { ...own, descriptor, mode: 'recovery' }, code);
+  };
+  if (chip.registers.attempts >= MAX_BOOT_ATTEMPTS) return recovery('device.safe_mode');
+  let decision: BootDecision;
+  try {
+    decision = new Bootloader({ ...chip, keys }).run();
+  } catch (error) {
+    // A sector that fails in the middle of a swap leaves nothing whole to boot.
+    if (!HoldfastError.is(error, 'device.flash_failed')) throw error;
+    return recovery(error.code);
+  }
+  if (decision.kind === 'none') return recovery(decision.code);
+  chip.registers.countAttempt();
+  const { image, securityCounter, state } = decision;
+  const descriptor = describe(frame, 'firmware', { version: versionOf(image), counter: securityCounter, state });
+  const leaf = nextIdentity(identity, { ...measured(image, image.key.bytes), descriptor, mode: frame.mode }, 'leaf');
+  return { kind: 'application', payload: image.payload, ...running(frame, leaf, descriptor) };
+}
+
+function safeMode(frame: Frame, layer: LayerIdentity, step: LayerStep, code: ErrorCode): RunningSafeMode {
+  const leaf = nextIdentity(layer, step, 'leaf');
+  return { kind: 'safe-mode', code, ...running(frame, leaf, step.descriptor) };
+}
+
+function running({ mode }: Frame, leaf: LayerIdentity, descriptor: LayerDescriptor): Running {
+  return {
+    attester: attesterOf(leaf),
+    descriptor,
+    debug: mode === 'debug' && descriptor.bootState !== 'recovery' ? 'enabled' : 'disabled-permanently',
+    sealingSecret: leaf.secrets.seal,
+  };
+}
+
+interface Description {
+  readonly version: string;
+  readonly counter: number;
+  readonly state: LayerDescriptor['bootState'];
+}
+
+function describe({ bootCount }: Frame, name: string, { version, counter, state }: Description): LayerDescriptor {
+  return { name, version, securityCounter: counter, bootState: state, bootCount };
+}
+
+/** In recovery no image runs, so the counter is that of the fuses. */
+function recoveryDescriptor(frame: Frame, name: string, version: string): LayerDescriptor {
+  return describe(frame, name, { version, counter: frame.chip.fuses.securityCounter, state: 'recovery' });
+}
+
+function modeOf(fuses: FuseBank): DiceMode {
+  if (fuses.lifeCycle === 'open') return 'not-configured';
+  return fuses.debugLocked ? 'normal' : 'debug';
+}
+
+function measured(image: AcceptedMcubootImage, authority: Uint8Array): MeasuredCode {
+  return { code: image.image.covered, authority, digest: image.digest, digestAlgorithm: image.hash };
+}
+
+function versionOf(image: AcceptedMcubootImage): string {
+  return formatVersion(image.image.header.version);
+}
