@@ -1,3 +1,95 @@
 import type { ErrorSpec } from './error-spec.ts';
 
-export const STORAGE_ERRORS = {} as const satisfies Record<string, ErrorSpec>;
+export const STORAGE_ERRORS = {
+  'storage.root_key_missing': {
+    message: 'the root key of this data folder was not found',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'put the root key back, or name it with --root-key; without it nothing sealed can be opened',
+  },
+  'storage.root_key_invalid': {
+    message: 'the root key is not 32 bytes, as they are or in hex or base64',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'name the right file with --root-key',
+  },
+  'storage.root_key_exposed': {
+    message: 'the root key can be read by other users of this machine',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'make the file yours alone: chmod 600 and chown',
+  },
+  'storage.root_key_inside': {
+    message: 'the root key lies inside the data folder, so that one copy takes both',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'move it beside the folder and name it with --root-key file:PATH',
+  },
+  'storage.wrong_root_key': {
+    message: 'the root key is not the one that sealed this data folder',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'name the right root key with --root-key',
+  },
+  'storage.unknown_key': {
+    message: 'there is no key of this name',
+    http: 404,
+    exit: 66,
+    retry: false,
+    next: 'list the keys',
+  },
+  'storage.key_not_active': {
+    message: 'the state of the key does not allow this use',
+    http: 409,
+    exit: 65,
+    retry: false,
+    next: 'use the active version of the key',
+  },
+  'storage.key_destroyed': {
+    message: 'the key was destroyed, and with it everything it sealed',
+    http: 410,
+    exit: 66,
+    retry: false,
+    next: 'nothing can bring it back; remove what refers to it',
+  },
+  'storage.unknown_secret': {
+    message: 'there is no secret of this name and version',
+    http: 404,
+    exit: 66,
+    retry: false,
+    next: 'list the secrets',
+  },
+  'storage.unknown_artifact': {
+    message: 'there is no artifact of this id',
+    http: 404,
+    exit: 66,
+    retry: false,
+    next: 'upload it again',
+  },
+  'storage.corrupt': {
+    message: 'the stored object is not what was written, so it is not given out',
+    http: 500,
+    exit: 65,
+    retry: false,
+    next: 'upload it again, and check the disk',
+  },
+  'storage.digest_mismatch': {
+    message: 'what arrived does not have the announced length or SHA-256',
+    http: 422,
+    exit: 65,
+    retry: true,
+    next: 'send it again',
+  },
+  'storage.bad_range': {
+    message: 'the range lies outside the object',
+    http: 416,
+    exit: 65,
+    retry: false,
+    next: 'ask for a range within its length',
+  },
+} as const satisfies Record<string, ErrorSpec>;
