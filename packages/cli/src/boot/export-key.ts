@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { mcubootPublicKey } from '@holdfast/crypto/mcuboot';
+import { mcubootPublicKey } from '@holdfast/crypto';
 import { encodeHex, HoldfastError } from '@holdfast/kernel';
 import { formatKeyAsC, formatKeyAsRust, isNameSuffix, type KeyArray } from '@holdfast/wire/mcuboot';
 import { createHash } from 'node:crypto';

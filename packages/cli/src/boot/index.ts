@@ -8,7 +8,7 @@ import { EXPORT_FORMS, exportPublicKey } from './export-key.ts';
 import { readImageFile, writeWhole } from './files.ts';
 import { addFormatOptions, commandLineOf } from './format-options.ts';
 import { inspectBytes } from './inspect.ts';
-import { readPublicKeyFile } from './key-files.ts';
+import { readKeyFile, readPublicKeyFile, spkiOf } from './key-files.ts';
 import { generateKeyFiles, KEY_TYPES } from './keygen.ts';
 import { collect, type Given, many, required, text } from './option-values.ts';
 import { readPassphrase } from './passphrase.ts';
@@ -83,10 +83,10 @@ function registerSign(noun: Command, io: CommandIo): void {
     .option('--hex-addr <address>', 'address of an Intel HEX output')
     .option('--development-test-keys', 'allow keys that vendors publish for tests; never for a product')
     .option('--json', 'one JSON document');
-  addFormatOptions(command, 'signOptions').action((input: string, output: string | undefined, given: Given) => {
+  addFormatOptions(command, 'signOptions').action(async (input: string, output: string | undefined, given: Given) => {
     const format = parseFormatName(required(given, 'format', 'format'));
     const passphrase = readPassphrase(text(given, 'passphrase'), io.environment);
-    reportSigned(signFile(format, { input, output }, given, passphrase), given, io);
+    reportSigned(await signFile(format, { input, output }, given, passphrase), given, io);
   });
 }
 
@@ -123,7 +123,7 @@ function registerVerify(noun: Command, io: CommandIo): void {
   addFormatOptions(command, 'verifyOptions').action((file: string, given: Given) => {
     const format = parseFormatName(required(given, 'format', 'format'));
     const passphrase = readPassphrase(text(given, 'passphrase'), io.environment);
-    const keys = many(given, 'key').map((key) => readPublicKeyFile(key, passphrase));
+    const keys = many(given, 'key').map((key) => spkiOf(readKeyFile(key, passphrase)));
     const policy = commandLineOf(format).readPolicy(given, passphrase);
     const verdict = new ImageVerifier(format, keys).verify(readImageFile(file).bytes, policy);
     reportVerdict(verdict, given, io);

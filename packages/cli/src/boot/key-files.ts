@@ -30,6 +30,11 @@ export function readPrivateKeyFile(file: string, passphrase?: string): KeyObject
   return key;
 }
 
+/** SubjectPublicKeyInfo of a key or of its public half. */
+export function spkiOf(key: KeyObject): Uint8Array {
+  return Uint8Array.from((key.type === 'private' ? createPublicKey(key) : key).export({ type: 'spki', format: 'der' }));
+}
+
 /** The public key of a file that holds either half. */
 export function readPublicKeyFile(file: string, passphrase?: string): KeyObject {
   const key = readKeyFile(file, passphrase);

@@ -1,4 +1,4 @@
-import type { McubootSignOptions, McubootSlot } from '@holdfast/crypto/mcuboot';
+import type { McubootSignOptions, McubootSlot } from '@holdfast/crypto';
 import { decodeHex, encodeUtf8, HoldfastError, systemRandom } from '@holdfast/kernel';
 import {
   type ErasedValue,

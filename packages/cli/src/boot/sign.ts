@@ -1,5 +1,5 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
-import { signRequest } from '@holdfast/crypto/mcuboot';
+import type { KeyObject } from 'node:crypto';
+import { createSigner, PrivateKey } from '@holdfast/crypto';
 import { decodeBase64, HoldfastError } from '@holdfast/kernel';
 import {
   type AcceptedImage,
@@ -12,7 +12,7 @@ import { decodeMcubootImage, trailerLayout } from '@holdfast/wire/mcuboot';
 import { encodeIntelHex, type HexSegment } from '@holdfast/wire/intel-hex';
 import { type InputFile, isHexName, readBytes, readImageFile, writeWhole } from './files.ts';
 import { commandLineOf } from './format-options.ts';
-import { readKeyFile } from './key-files.ts';
+import { readKeyFile, spkiOf } from './key-files.ts';
 import { erasedValue } from './mcuboot-options.ts';
 import { type Given, numberOf, required, text } from './option-values.ts';
 
@@ -34,13 +34,17 @@ export interface SignPaths {
  *
  * @throws the errors of the files, the keys, the options and {@link prepareImage}
  */
-export function signFile(format: ImageFormatName, paths: SignPaths, given: Given, passphrase?: string): SignOutcome {
+export async function signFile(
+  format: ImageFormatName,
+  paths: SignPaths,
+  given: Given,
+  passphrase?: string,
+): Promise<SignOutcome> {
   const key = readKeyFile(required(given, 'key', 'key'), passphrase);
-  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
   const input = readImageFile(paths.input, erasedValue(given));
   const options = commandLineOf(format).readSignOptions(given);
   const allowTestKeys = given['developmentTestKeys'] === true;
-  const prepared = prepareImage(format, input.bytes, options, { publicKey, allowTestKeys });
+  const prepared = prepareImage(format, input.bytes, options, { publicKeySpki: spkiOf(key), allowTestKeys });
 
   const toBeSigned = text(given, 'toBeSigned');
   if (toBeSigned !== undefined) {
@@ -49,16 +53,16 @@ export function signFile(format: ImageFormatName, paths: SignPaths, given: Given
     return { kind: 'to-be-signed', file: toBeSigned, algorithm, size: message.length };
   }
   if (paths.output === undefined) throw new HoldfastError('boot.bad_option', { option: 'OUT', reason: 'missing' });
-  const { bytes, proof } = finishImage(prepared, signatureFor(prepared, key, given));
+  const { bytes, proof } = finishImage(prepared, await signatureFor(prepared, key, given));
   writeWhole(paths.output, isHexName(paths.output) ? toHex(bytes, input, given) : bytes);
   return { kind: 'signed', file: paths.output, proof };
 }
 
-function signatureFor({ request }: PreparedImage, key: KeyObject, given: Given): Uint8Array {
+async function signatureFor({ request }: PreparedImage, key: KeyObject, given: Given): Promise<Uint8Array> {
   const file = text(given, 'signature');
   if (file !== undefined) return readSignature(file);
   if (key.type !== 'private') throw new HoldfastError('boot.private_key_needed');
-  return signRequest(request, key);
+  return await createSigner(new PrivateKey(key), request.algorithm).sign(request.message);
 }
 
 const BASE64_TEXT = /^[A-Za-z0-9+/]{44,}={0,2}\s*$/;

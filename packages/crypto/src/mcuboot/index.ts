@@ -1,7 +1,6 @@
-export type { KeyObject } from 'node:crypto';
 export { type ClearImage, decryptMcubootImage, encryptPayload, type ImageKeyBits } from './encryption.ts';
 export { mcubootClassId, mcubootVendorId } from './product-id.ts';
-export { mcubootKeyKind, mcubootPublicKey, type McubootPublicKey } from './public-key.ts';
+export { mcubootPublicKey, type McubootPublicKey } from './public-key.ts';
 export {
   type McubootEncryption,
   type McubootSignOptions,
@@ -9,7 +8,7 @@ export {
   type PreparedMcubootImage,
   prepareMcubootImage,
 } from './sign.ts';
-export { type SignatureRequest, signatureRequest, signRequest } from './signature.ts';
+export { type SignatureRequest, signatureRequest } from './signature.ts';
 export { publishedTestKey } from './test-keys.ts';
 export {
   type AcceptedMcubootImage,

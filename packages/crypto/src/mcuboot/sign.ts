@@ -13,7 +13,7 @@ import {
   strictEcdsaSignature,
   type TrailerAlign,
 } from '@holdfast/wire/mcuboot';
-import { digest } from './digest.ts';
+import { digest } from '../primitives/hash.ts';
 import { encryptPayload, type ImageKeyBits } from './encryption.ts';
 import { mcubootClassId, mcubootVendorId } from './product-id.ts';
 import type { McubootPublicKey } from './public-key.ts';

@@ -1,4 +1,5 @@
-import { createHash, type KeyObject } from 'node:crypto';
+import { encodeHex } from '@holdfast/kernel';
+import { sha256 } from '../primitives/hash.ts';
 
 /**
  * SHA-256 of the SubjectPublicKeyInfo of keys whose private half MCUboot publishes for tests.
@@ -21,8 +22,7 @@ const PUBLISHED: ReadonlyMap<string, string> = new Map([
   ['6d480226638605f9f4cee9790630d5be3374d0deb0a43f19434bf60c9cc47c36', 'MCUboot cypress-test-ec-p256'],
 ]);
 
-/** The name of the published test key this public key belongs to, or undefined. */
-export function publishedTestKey(publicKey: KeyObject): string | undefined {
-  const spki = publicKey.export({ type: 'spki', format: 'der' });
-  return PUBLISHED.get(createHash('sha256').update(spki).digest('hex'));
+/** The name of the published test key with this SubjectPublicKeyInfo, or undefined. */
+export function publishedTestKey(spki: Uint8Array): string | undefined {
+  return PUBLISHED.get(encodeHex(sha256(spki)));
 }

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { concatBytes, type ErrorCode } from '@holdfast/kernel';
 import { decodeMcubootImage, encodeTlvArea, MCUBOOT_TLV, type McubootTlv } from '@holdfast/wire/mcuboot';
 import { describe, expect, it } from 'vitest';
@@ -131,9 +131,9 @@ describe('keys', () => {
 
   it('that MCUboot publishes are recognised, and others are not', () => {
     for (const name of [...VECTOR_KEYS, 'enc-ec256-priv', 'enc-rsa2048-priv', 'enc-x25519-priv']) {
-      expect(publishedTestKey(createPublicKey(vectorKey(name)))).toMatch(/^MCUboot (root|enc)-/);
+      expect(publishedTestKey(spkiOf(vectorKey(name)))).toMatch(/^MCUboot (root|enc)-/);
     }
-    expect(publishedTestKey(generateKeyPairSync('ed25519').publicKey)).toBeUndefined();
+    expect(publishedTestKey(spkiOf(generateKeyPairSync('ed25519').privateKey))).toBeUndefined();
   });
 
   it('hash to what imgtool wrote into its images', () => {
@@ -141,6 +141,10 @@ describe('keys', () => {
     expect(image.unprotectedTlvs[1]?.value).toEqual(vectorPublicKey('root-rsa-2048').hashes.sha256);
   });
 });
+
+function spkiOf(key: KeyObject): Uint8Array {
+  return createPublicKey(key).export({ type: 'spki', format: 'der' });
+}
 
 function flips(bytes: Uint8Array): number[] {
   return Array.from({ length: bytes.length * 8 }, (_, bit) => bit);

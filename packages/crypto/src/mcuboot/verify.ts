@@ -16,7 +16,7 @@ import {
   readSecurityCounter,
   SIGNATURE_TLVS,
 } from '@holdfast/wire/mcuboot';
-import { digest } from './digest.ts';
+import { digest } from '../primitives/hash.ts';
 import { decryptMcubootImage } from './encryption.ts';
 import type { McubootPublicKey } from './public-key.ts';
 import { checkSignature } from './signature.ts';

@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { signRequest } from '@holdfast/crypto/mcuboot';
+import { createSigner, PrivateKey } from '@holdfast/crypto';
+import { seededRandom } from '@holdfast/kernel';
 import { decodeMcubootImage, parseVersion } from '@holdfast/wire/mcuboot';
 import { describe, expect, it } from 'vitest';
 import {
@@ -12,29 +13,25 @@ import {
   parseFormatName,
   prepareImage,
   finishImage,
-  type ImageSigningKey,
 } from './index.ts';
 
 const VECTORS = new URL('../../../wire/vectors/mcuboot/', import.meta.url);
 const vector = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(name, VECTORS)));
 const coded = (code: string) => expect.objectContaining({ code });
 
-function memoryKey({ privateKey, publicKey }: { privateKey: KeyObject; publicKey: KeyObject }): ImageSigningKey {
-  return { publicKey, sign: async (request) => signRequest(request, privateKey) };
-}
-
-const pair = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+const newKey = () => new PrivateKey(generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey);
+const own = newKey();
+const signer = createSigner(own);
+const { spki } = own.publicKey;
+const random = seededRandom(3);
 const payload = new Uint8Array(200).fill(0x42);
 const options = { version: parseVersion('2.0.1'), headerSize: 64, padHeader: true, securityCounter: 'auto' } as const;
 
-function publishedPair(): { privateKey: KeyObject; publicKey: KeyObject } {
-  const privateKey = createPrivateKey(readFileSync(new URL('keys/root-ec-p256.pem', VECTORS)));
-  return { privateKey, publicKey: createPublicKey(privateKey) };
-}
+const published = new PrivateKey(createPrivateKey(readFileSync(new URL('keys/root-ec-p256.pem', VECTORS))));
 
 describe('the image signer', () => {
   it('hands out an image with the proof that the verifier gave', async () => {
-    const { bytes, proof } = await new ImageSigner({ key: memoryKey(pair) }).sign('mcuboot', payload, options);
+    const { bytes, proof } = await new ImageSigner({ signer }).sign('mcuboot', payload, options);
     expect(proof).toMatchObject({
       kind: 'accepted',
       version: '2.0.1',
@@ -42,57 +39,42 @@ describe('the image signer', () => {
       payload,
       testKey: undefined,
     });
-    const verdict = new ImageVerifier('mcuboot', [pair.publicKey]).verify(bytes, { minCounter: 0x02000001 });
+    const verdict = new ImageVerifier('mcuboot', [spki]).verify(bytes, { minCounter: 0x02000001 });
     expect(verdict).toMatchObject({ kind: 'accepted', digest: proof.digest, keyId: proof.keyId });
   });
 
-  it('hands out nothing when the signature is by another key', async () => {
-    const other = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-    const key = memoryKey({ privateKey: other.privateKey, publicKey: pair.publicKey });
-    await expect(new ImageSigner({ key }).sign('mcuboot', payload, options)).rejects.toThrowError(
-      coded('boot.result_refused'),
-    );
+  it('hands out nothing when the signature is by another key or by another algorithm', async () => {
+    const foreign = new ImageSigner({ signer: { ...createSigner(newKey()), publicKeySpki: spki } });
+    await expect(foreign.sign('mcuboot', payload, options)).rejects.toThrowError(coded('boot.result_refused'));
+    const other = new ImageSigner({ signer: createSigner(own, 'ecdsa-p256-sha384') });
+    await expect(other.sign('mcuboot', payload, options)).rejects.toThrowError(coded('boot.unsupported_key'));
   });
 
   it('refuses the published test keys, as signer and as recipient, unless development is declared', async () => {
-    const published = publishedPair();
-    const key = memoryKey(published);
-    await expect(new ImageSigner({ key }).sign('mcuboot', payload, options)).rejects.toThrowError(
-      coded('boot.test_key'),
-    );
-    const encryption = {
-      recipient: published.publicKey,
-      bits: 128,
-      random: { bytes: (n: number) => new Uint8Array(n) },
-    } as const;
-    const own = new ImageSigner({ key: memoryKey(pair) });
-    await expect(own.sign('mcuboot', payload, { ...options, encryption })).rejects.toThrowError(coded('boot.test_key'));
-    const { proof } = await new ImageSigner({ key, allowTestKeys: true }).sign('mcuboot', payload, options);
+    const theirs = createSigner(published);
+    const attempt = new ImageSigner({ signer: theirs }).sign('mcuboot', payload, options);
+    await expect(attempt).rejects.toThrowError(coded('boot.test_key'));
+    const encryption = { recipient: published.publicKey.keyObject, bits: 128, random } as const;
+    const secret = new ImageSigner({ signer }).sign('mcuboot', payload, { ...options, encryption });
+    await expect(secret).rejects.toThrowError(coded('boot.test_key'));
+    const development = new ImageSigner({ signer: theirs, allowTestKeys: true });
+    const { proof } = await development.sign('mcuboot', payload, options);
     expect(proof.testKey).toBe('MCUboot root-ec-p256');
   });
 
   it('judges an encrypted image without the key of the device', async () => {
-    const recipient = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-    const encryption = {
-      recipient: recipient.publicKey,
-      bits: 256,
-      random: { bytes: (n: number) => new Uint8Array(n).fill(9) },
-    } as const;
-    const { bytes, proof } = await new ImageSigner({ key: memoryKey(pair) }).sign('mcuboot', payload, {
-      ...options,
-      encryption,
-    });
-    const verdict = new ImageVerifier('mcuboot', [pair.publicKey]).verify(bytes, {
-      decryptionKey: recipient.privateKey,
-    });
+    const device = newKey();
+    const encryption = { recipient: device.publicKey.keyObject, bits: 256, random } as const;
+    const { bytes, proof } = await new ImageSigner({ signer }).sign('mcuboot', payload, { ...options, encryption });
+    const verdict = new ImageVerifier('mcuboot', [spki]).verify(bytes, { decryptionKey: device.keyObject });
     expect(verdict).toMatchObject({ kind: 'accepted', digest: proof.digest });
   });
 
-  it('works in two steps when the key never comes here', () => {
-    const prepared = prepareImage('mcuboot', payload, options, { publicKey: pair.publicKey });
-    const signed = finishImage(prepared, signRequest(prepared.request, pair.privateKey));
-    expect(new ImageVerifier('mcuboot', [pair.publicKey]).verify(signed.bytes).kind).toBe('accepted');
-    const twisted = signRequest({ ...prepared.request, message: payload }, pair.privateKey);
+  it('works in two steps when the key never comes here', async () => {
+    const prepared = prepareImage('mcuboot', payload, options, { publicKeySpki: spki });
+    const signed = finishImage(prepared, await signer.sign(prepared.request.message));
+    expect(new ImageVerifier('mcuboot', [spki]).verify(signed.bytes).kind).toBe('accepted');
+    const twisted = await signer.sign(payload);
     expect(() => finishImage(prepared, twisted)).toThrowError(coded('boot.result_refused'));
   });
 });

@@ -1,4 +1,4 @@
-import type { McubootPolicy, McubootSignOptions } from '@holdfast/crypto/mcuboot';
+import type { McubootPolicy, McubootSignOptions } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import type { ImageFormat } from './image-format.ts';
 import { mcubootFormat } from './mcuboot-format.ts';

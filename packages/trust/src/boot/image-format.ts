@@ -1,4 +1,4 @@
-import type { KeyObject, SignatureRequest } from '@holdfast/crypto/mcuboot';
+import type { SignatureRequest } from '@holdfast/crypto';
 import type { ErrorCode, ErrorDetails } from '@holdfast/kernel';
 
 /** An image laid out and waiting for its signature. */
@@ -61,13 +61,14 @@ export interface ImageFormat<Options, Policy extends ImagePolicy> {
    */
   inspect(bytes: Uint8Array): readonly ImageFact[];
   /** @throws `boot.unsupported_key`, `boot.bad_option` and the format's own errors */
-  prepare(payload: Uint8Array, options: Options, publicKey: KeyObject): PreparedImage;
-  /** Keys beside the signer's that the options name, which must not be published test keys either. */
-  recipients(options: Options): readonly KeyObject[];
+  prepare(payload: Uint8Array, options: Options, publicKeySpki: Uint8Array): PreparedImage;
+  /** SubjectPublicKeyInfo of keys beside the signer's that the options name: they must be no published test keys either. */
+  recipients(options: Options): readonly Uint8Array[];
   /**
-   * A verifier for the keys a device trusts; keys are read once.
+   * A verifier for the keys a device trusts, which are read once.
    *
+   * @param keys - SubjectPublicKeyInfo each.
    * @throws `boot.unsupported_key`
    */
-  verifier(keys: readonly KeyObject[]): (bytes: Uint8Array, policy?: Policy) => ImageVerdict;
+  verifier(keys: readonly Uint8Array[]): (bytes: Uint8Array, policy?: Policy) => ImageVerdict;
 }

@@ -1,16 +1,11 @@
-import { type KeyObject, publishedTestKey, type SignatureRequest } from '@holdfast/crypto/mcuboot';
+import { publishedTestKey, type Signer } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { IMAGE_FORMATS, type ImageFormatName, type SignOptionsOf } from './formats.ts';
 import type { AcceptedImage, PreparedImage } from './image-format.ts';
 
-/** A key that signs images: in memory, in a lockbox, in a hardware module. */
-export interface ImageSigningKey {
-  readonly publicKey: KeyObject;
-  sign(request: SignatureRequest): Promise<Uint8Array>;
-}
-
 export interface ImageSignerPorts {
-  readonly key: ImageSigningKey;
+  /** In memory, in a lockbox, in a hardware module; its algorithm must be the one the format asks of such a key. */
+  readonly signer: Signer;
   /** Development only: sign with keys whose private half a vendor publishes. Default false. */
   readonly allowTestKeys?: boolean;
 }
@@ -37,18 +32,18 @@ export class ImageSigner {
     payload: Uint8Array,
     options: SignOptionsOf<Name>,
   ): Promise<SignedImage> {
-    const { key, allowTestKeys } = this.#ports;
-    const prepared = prepareImage(format, payload, options, {
-      publicKey: key.publicKey,
-      ...(allowTestKeys === undefined ? {} : { allowTestKeys }),
-    });
-    return finishImage(prepared, await key.sign(prepared.request));
+    const { signer, allowTestKeys = false } = this.#ports;
+    const prepared = prepareImage(format, payload, options, { publicKeySpki: signer.publicKeySpki, allowTestKeys });
+    const { algorithm, message } = prepared.request;
+    if (signer.algorithm !== algorithm)
+      throw new HoldfastError('boot.unsupported_key', { signer: signer.algorithm, algorithm });
+    return finishImage(prepared, await signer.sign(message));
   }
 }
 
 /** Whose signature an image waits for. */
 export interface Signatory {
-  readonly publicKey: KeyObject;
+  readonly publicKeySpki: Uint8Array;
   readonly allowTestKeys?: boolean;
 }
 
@@ -61,11 +56,11 @@ export function prepareImage<Name extends ImageFormatName>(
   format: Name,
   payload: Uint8Array,
   options: SignOptionsOf<Name>,
-  { publicKey, allowTestKeys = false }: Signatory,
+  { publicKeySpki, allowTestKeys = false }: Signatory,
 ): PreparedImage {
   const row = IMAGE_FORMATS[format];
-  for (const key of allowTestKeys ? [] : [publicKey, ...row.recipients(options)]) refuseTestKey(key);
-  return row.prepare(payload, options, publicKey);
+  for (const spki of allowTestKeys ? [] : [publicKeySpki, ...row.recipients(options)]) refuseTestKey(spki);
+  return row.prepare(payload, options, publicKeySpki);
 }
 
 /**
@@ -81,7 +76,7 @@ export function finishImage(prepared: PreparedImage, signature: Uint8Array): Sig
 }
 
 /** A product signed with a published key can be signed for by anyone (GHSA-gcxh-546h-phg4). */
-function refuseTestKey(key: KeyObject): void {
-  const name = publishedTestKey(key);
+function refuseTestKey(spki: Uint8Array): void {
+  const name = publishedTestKey(spki);
   if (name !== undefined) throw new HoldfastError('boot.test_key', { name });
 }

@@ -1,4 +1,3 @@
-import type { KeyObject } from '@holdfast/crypto/mcuboot';
 import { IMAGE_FORMATS, type ImageFormatName, type PolicyOf } from './formats.ts';
 import type { ImageVerdict } from './image-format.ts';
 
@@ -6,8 +5,11 @@ import type { ImageVerdict } from './image-format.ts';
 export class ImageVerifier<Name extends ImageFormatName> {
   readonly #verify: (bytes: Uint8Array, policy?: PolicyOf<Name>) => ImageVerdict;
 
-  /** @throws `boot.unsupported_key` for a key the format does not know */
-  constructor(format: Name, keys: readonly KeyObject[]) {
+  /**
+   * @param keys - SubjectPublicKeyInfo each.
+   * @throws `boot.unsupported_key` for a key the format does not know
+   */
+  constructor(format: Name, keys: readonly Uint8Array[]) {
     this.#verify = IMAGE_FORMATS[format].verifier(keys);
   }
 

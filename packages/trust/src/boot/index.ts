@@ -20,7 +20,6 @@ export {
   finishImage,
   ImageSigner,
   type ImageSignerPorts,
-  type ImageSigningKey,
   prepareImage,
   type Signatory,
   type SignedImage,

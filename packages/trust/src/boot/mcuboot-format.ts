@@ -1,13 +1,13 @@
 import {
-  type KeyObject,
   type McubootPolicy,
   mcubootPublicKey,
   type McubootSignOptions,
   type McubootVerdict,
+  type McubootEncryption,
   prepareMcubootImage,
   publishedTestKey,
   verifyMcubootImage,
-} from '@holdfast/crypto/mcuboot';
+} from '@holdfast/crypto';
 import { ByteReader, encodeHex, HoldfastError } from '@holdfast/kernel';
 import {
   decodeBootRecord,
@@ -30,9 +30,9 @@ export const mcubootFormat: ImageFormat<McubootSignOptions, McubootPolicy> = {
   title: 'MCUboot image',
   detect: (bytes) => bytes.length >= 4 && new ByteReader(bytes).u32le('ih_magic') === MCUBOOT_MAGIC,
   inspect: (bytes) => inspectImage(decodeMcubootImage(bytes)),
-  recipients: ({ encryption }) => (encryption?.recipient.type === 'public' ? [encryption.recipient] : []),
-  prepare(payload, options, publicKey) {
-    const key = mcubootPublicKey(publicKey);
+  recipients: ({ encryption }) => (encryption === undefined ? [] : recipientKeys(encryption)),
+  prepare(payload, options, publicKeySpki) {
+    const key = mcubootPublicKey(publicKeySpki);
     const prepared = prepareMcubootImage(payload, options, key);
     const policy: McubootPolicy = {
       clear: true,
@@ -47,10 +47,14 @@ export const mcubootFormat: ImageFormat<McubootSignOptions, McubootPolicy> = {
     };
   },
   verifier(keys) {
-    const trusted = keys.map((key: KeyObject) => mcubootPublicKey(key));
+    const trusted = keys.map((spki) => mcubootPublicKey(spki));
     return (bytes, policy = {}) => toVerdict(verifyMcubootImage(bytes, trusted, policy));
   },
 };
+
+function recipientKeys({ recipient }: McubootEncryption): Uint8Array[] {
+  return recipient.type === 'public' ? [recipient.export({ type: 'spki', format: 'der' })] : [];
+}
 
 function toVerdict(verdict: McubootVerdict): ImageVerdict {
   if (verdict.kind === 'refused') return verdict;
@@ -62,7 +66,7 @@ function toVerdict(verdict: McubootVerdict): ImageVerdict {
     keyId: encodeHex(verdict.key.hashes[verdict.hash]),
     version: formatVersion(verdict.image.header.version),
     securityCounter: verdict.securityCounter,
-    testKey: publishedTestKey(verdict.key.key),
+    testKey: publishedTestKey(verdict.key.key.spki),
   };
 }
 
