@@ -20,7 +20,9 @@ export interface DeviceRequest {
   /** Aborted when the peer goes away or the session is cut. */
   readonly signal: AbortSignal;
   /** RFC 5929 tls-unique or RFC 9266 tls-exporter of this connection, for proof-of-possession linking. */
-  readonly channelBinding: () => { readonly kind: 'tls-unique' | 'tls-exporter'; readonly bytes: Uint8Array } | undefined;
+  readonly channelBinding: () =>
+    | { readonly kind: 'tls-unique' | 'tls-exporter'; readonly bytes: Uint8Array }
+    | undefined;
 }
 
 /** A streamed body is pulled chunk by chunk; the listener re-checks the session before each one. */
@@ -41,6 +43,8 @@ export interface DeviceRoute {
   readonly audience: readonly RouteAudience[];
   /** Body limit in bytes; a longer body is answered 413 without being read. */
   readonly maxBodyBytes: number;
+  /** Whether a device that has to update or prove itself keeps it; `served` unless stated. */
+  readonly whileRestricted?: 'served' | 'refused';
   /** A coded error thrown here is worded by `wordError`, or as a plain problem when that is absent. */
   readonly handle: (request: DeviceRequest) => Promise<DeviceResponse>;
   readonly wordError?: (error: unknown) => DeviceResponse;

@@ -1,0 +1,22 @@
+export { AUDIT_TRAIL_LIMITS, AuditTrail, type AuditTrailLimits, type AuditTrailPorts } from './audit-trail.ts';
+export type { GateCounters } from './connect-gate.ts';
+export { EventReactions, type EventReactionsPorts, REACTIONS } from './event-reactions.ts';
+export { listenOn } from './listen.ts';
+export { ADMISSION_LIMITS, type AdmissionLimits } from './limits.ts';
+export { type Admission, PeerAdmission, type PeerAdmissionPorts, peerFingerprint } from './peer-admission.ts';
+export { PresenceBoard, type PresenceChange, type PresenceListener } from './presence.ts';
+export {
+  type ServerCertificate,
+  type ServerCertificatePorts,
+  ServerCertificateRenewal,
+} from './server-certificate.ts';
+export {
+  type Connection,
+  type CutReason,
+  type CutResult,
+  type CutTarget,
+  type Session,
+  SessionTable,
+} from './session-table.ts';
+export { TlsDoor, type TlsDoorOptions } from './tls-door.ts';
+export { type ServerMaterial } from './tls-settings.ts';
