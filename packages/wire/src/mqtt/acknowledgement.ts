@@ -59,9 +59,11 @@ export function encodeAck(
 ): Uint8Array<ArrayBuffer> {
   const { kind, packetId, reason = REASON.success, properties = NO_PROPERTIES } = packet;
   const first = (PACKET_TYPE[kind] << 4) | (kind === 'pubrel' ? 2 : 0);
-  const writer = new ByteWriter(16).u16be(packetId);
-  const plain = Object.keys(properties).length === 0;
-  if (version === 5 && (reason !== REASON.success || !plain)) writer.u8(reason);
-  if (version === 5 && !plain) writeProperties(writer, properties);
+  if (version === 4 || (reason === REASON.success && properties === NO_PROPERTIES)) {
+    return Uint8Array.of(first, 2, packetId >> 8, packetId & 0xff);
+  }
+  if (properties === NO_PROPERTIES) return Uint8Array.of(first, 3, packetId >> 8, packetId & 0xff, reason);
+  const writer = new ByteWriter(16).u16be(packetId).u8(reason);
+  writeProperties(writer, properties);
   return encodeFrame(first, writer.finish());
 }

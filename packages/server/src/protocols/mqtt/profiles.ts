@@ -24,6 +24,8 @@ export interface MqttProfile {
   readonly subscribeDenied: number;
   /** CONNACK of a connect or will that the policy denies. */
   readonly connectDenied: { readonly returnCode: number; readonly reason: number };
+  /** Whether CONNACK says what is available even where that is the default (stock AWS clients were seen with it). */
+  readonly namesAvailability: boolean;
   /** Limits this profile sets apart. */
   readonly limits: Partial<MqttLimits>;
 }
@@ -45,6 +47,7 @@ export const MQTT_PROFILE: MqttProfile = {
   maxPayloadBytes: 268_435_455,
   subscribeDenied: REASON.notAuthorized,
   connectDenied: { returnCode: RETURN_CODE.notAuthorized, reason: REASON.notAuthorized },
+  namesAvailability: false,
   limits: {},
 };
 
@@ -63,6 +66,7 @@ export const AWS_PROFILE: MqttProfile = {
   maxFiltersPerSubscribe: 8,
   maxSubscriptions: 50,
   maxPayloadBytes: 131_072,
+  namesAvailability: true,
   limits: {
     maxPacketBytes: 149_504,
     receiveMaximum: 100,

@@ -1,0 +1,250 @@
+import { type Clock, HoldfastError, type Log, type Random, type Timer } from '@holdfast/kernel';
+import { createPublishScan, isTopicName, type Qos, REASON } from '@holdfast/wire/mqtt';
+import { Connection } from './connection.ts';
+import { Journal } from './journal.ts';
+import { DEFAULT_LIMITS, type MqttLimits } from './limits.ts';
+import { Message } from './message.ts';
+import { createMetrics, type MqttMetrics } from './metrics.ts';
+import { Flusher } from './outbox.ts';
+import type {
+  Authenticator,
+  ConnectionInfo,
+  CutOptions,
+  CutOutcome,
+  CutSubject,
+  DurableStore,
+  MqttObserver,
+  ReservedTopics,
+  Transport,
+  Turn,
+} from './ports.ts';
+import type { MqttProfile } from './profiles.ts';
+import { Router } from './router.ts';
+import type { Services } from './services.ts';
+import { SessionTable } from './session-table.ts';
+import { Wills } from './wills.ts';
+
+export interface MqttBrokerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly turn: Turn;
+  readonly store: DurableStore;
+  readonly authenticator: Authenticator;
+  readonly profile: MqttProfile;
+  /** Over the profile's, which stand over the defaults. */
+  readonly limits?: Partial<MqttLimits>;
+  readonly reserved?: ReservedTopics;
+  readonly observer?: MqttObserver;
+}
+
+export interface ServerMessage {
+  readonly realm: string;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos?: Qos;
+  readonly retain?: boolean;
+}
+
+/** What became of a message for one session. */
+export type SessionPublishOutcome = 'sent' | 'queued' | 'not-subscribed' | 'no-session';
+
+const TICK_MS = 500;
+const NO_BYTES = new Uint8Array(0);
+
+/** The MQTT core: connections in, messages routed, sessions kept. Knows no socket, no certificate and no SQL. */
+export class MqttBroker {
+  readonly metrics: MqttMetrics = createMetrics();
+  readonly limits: MqttLimits;
+  readonly #ports: MqttBrokerPorts;
+  readonly #services: Services;
+  readonly #connections = new Map<string, Connection>();
+  #ticker: Timer | undefined;
+  #lastId = 0;
+  #closing = false;
+
+  constructor(ports: MqttBrokerPorts) {
+    const { clock, random, log, turn, store, authenticator, profile, reserved, observer = {} } = ports;
+    const { metrics } = this;
+    const limits = { ...DEFAULT_LIMITS, ...profile.limits, ...ports.limits };
+    this.limits = limits;
+    this.#ports = ports;
+    const journal = new Journal({ store, turn, log, metrics });
+    const router = new Router({ profile, limits, clock, journal, metrics });
+    const wills = new Wills({ clock, router, metrics });
+    const sessions = new SessionTable({ clock, journal, limits, metrics, router, wills, observer });
+    this.#services = {
+      profile,
+      limits,
+      clock,
+      random,
+      log,
+      metrics,
+      flusher: new Flusher(turn),
+      journal,
+      router,
+      sessions,
+      authenticator,
+      reserved,
+      observer,
+      scan: createPublishScan(),
+    };
+  }
+
+  /** Loads sessions and retained messages; connections are accepted from then on. */
+  async start(): Promise<void> {
+    this.#services.sessions.restore(await this.#ports.store.load());
+    const { clock } = this.#ports;
+    this.#ticker = clock.every(TICK_MS, () => {
+      const now = clock.monotonicMs();
+      for (const connection of this.#connections.values()) connection.tick(now);
+    });
+  }
+
+  /** Ends every connection (MQTT 5: server shutting down) and waits until what they said is durable. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#ticker?.cancel();
+    for (const connection of this.#connections.values()) connection.fail(REASON.serverShuttingDown, 'server-shutdown');
+    await this.#services.journal.settle();
+    for (const session of this.#services.sessions.all()) session.expiryTimer?.cancel();
+  }
+
+  /** Takes a transport over. @returns the connection's identity, or undefined when there is no room. */
+  accept(transport: Transport): string | undefined {
+    if (this.#closing || this.#connections.size >= this.limits.maxConnections) {
+      this.metrics.connectionsRefused++;
+      transport.destroy();
+      return undefined;
+    }
+    const id = `c${++this.#lastId}`;
+    const connection = new Connection({
+      id,
+      transport,
+      services: this.#services,
+      onEnd: (ended) => {
+        this.metrics.connectionsEnded++;
+        this.#connections.delete(ended.id);
+      },
+    });
+    this.metrics.connectionsAccepted++;
+    this.#connections.set(id, connection);
+    transport.start(connection);
+    return id;
+  }
+
+  /**
+   * Cuts every connection, admitted or not, and with `purgeSession` every session, that `selects` picks. Publishes no
+   * will. Idempotent: a second call finds what is left, which is nothing.
+   */
+  cut(selects: (subject: CutSubject) => boolean, options: CutOptions = {}): CutOutcome {
+    const chosen = [...this.#connections.values()].filter((connection) => selects(liveSubject(connection)));
+    const keys = new Set<string>();
+    for (const connection of chosen) {
+      if (connection.info !== undefined) keys.add(connection.info.sessionKey);
+      connection.fail(options.reason ?? REASON.administrativeAction, 'cut');
+    }
+    this.metrics.connectionsCut += chosen.length;
+    let sessions = 0;
+    const { router, sessions: table } = this.#services;
+    for (const session of table.all()) {
+      const subject = { ...NOBODY, sessionKey: session.key, realm: session.realm };
+      if (!keys.has(session.key) && (session.link !== undefined || !selects(subject))) continue;
+      keys.add(session.key);
+      if (options.purgeSession !== true || session.link !== undefined) continue;
+      table.end(session, true);
+      sessions++;
+    }
+    const retained =
+      options.purgeRetained === true
+        ? router.purgeRetained((sessionKey, realm) => {
+            return keys.has(sessionKey) || selects({ ...NOBODY, sessionKey, realm });
+          })
+        : 0;
+    return { connections: chosen.length, sessions, retained };
+  }
+
+  /**
+   * Publishes as the server. Resolves when every durable subscriber and the retained message are stored.
+   *
+   * @throws `communication.mqtt_malformed` for a topic that no message may have; `store.unavailable` when the store
+   * failed.
+   */
+  async publish({ realm, topic, payload, qos = 0, retain = false }: ServerMessage): Promise<void> {
+    this.#services.router.publish(serverMessage({ realm, topic, payload, qos, retain }));
+    await this.#durable();
+  }
+
+  /**
+   * Publishes to one session, if it subscribed to the topic: at the lower of both QoS. An offline session gets it
+   * when it comes back, if its state outlives connections and the QoS is 1 or 2.
+   */
+  publishToSession(sessionKey: string, topic: string, payload: Uint8Array, qos: Qos = 0): SessionPublishOutcome {
+    const { sessions, router } = this.#services;
+    const session = sessions.get(sessionKey);
+    if (session === undefined) return 'no-session';
+    const { own } = router.space(session.realm).match(topic);
+    const match = own.find((candidate) => candidate.session === session);
+    if (match === undefined) return 'not-subscribed';
+    const granted = match.qos < qos ? match.qos : qos;
+    const message = serverMessage({ realm: session.realm, topic, payload, qos: granted, retain: false });
+    session.deliver(message, granted, false, match.subscriptionIds);
+    return session.link === undefined ? 'queued' : 'sent';
+  }
+
+  /** Who is connected now. */
+  describeConnections(): ConnectionInfo[] {
+    const infos: ConnectionInfo[] = [];
+    for (const { info } of this.#connections.values()) if (info !== undefined) infos.push(info);
+    return infos;
+  }
+
+  /** Sizes now, beside the counters of `metrics`. */
+  gauges(): {
+    readonly connections: number;
+    readonly sessions: number;
+    readonly offlineSessions: number;
+    readonly retainedMessages: number;
+  } {
+    const { sessions, router } = this.#services;
+    return {
+      connections: this.#connections.size,
+      sessions: sessions.size,
+      offlineSessions: sessions.offline,
+      retainedMessages: router.retainedCount,
+    };
+  }
+
+  #durable(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#services.journal.whenDurable((durable) => {
+        if (durable) resolve();
+        else reject(new HoldfastError('store.unavailable'));
+      });
+    });
+  }
+}
+
+const NOBODY: CutSubject = {
+  connectionId: undefined,
+  peer: undefined,
+  principal: undefined,
+  sessionKey: undefined,
+  realm: undefined,
+};
+
+function liveSubject(connection: Connection): CutSubject {
+  const { info } = connection;
+  return {
+    connectionId: connection.id,
+    peer: connection.transport.peer,
+    principal: info?.principal,
+    sessionKey: info?.sessionKey,
+    realm: info?.realm,
+  };
+}
+
+function serverMessage(fields: Required<ServerMessage>): Message {
+  if (!isTopicName(fields.topic)) throw new HoldfastError('communication.mqtt_malformed', { field: 'topic name' });
+  return new Message({ ...fields, properties: NO_BYTES, expiresAt: undefined, publisher: '' });
+}

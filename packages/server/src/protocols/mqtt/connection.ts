@@ -1,0 +1,316 @@
+import { defineMachine, HoldfastError } from '@holdfast/kernel';
+import {
+  type ConnectPacket,
+  decodeConnect,
+  encodeConnack,
+  encodeReasonPacket,
+  faultReason,
+  type FrameSink,
+  FrameSplitter,
+  type MqttVersion,
+  PACKET_TYPE,
+  protocolError,
+  REASON,
+  RETURN_CODE,
+} from '@holdfast/wire/mqtt';
+import { ActiveClient } from './active-client.ts';
+import {
+  assignClientId,
+  connackProperties,
+  encodeRefusal,
+  type Refusal,
+  refusalOfConnect,
+  refusalOfPolicy,
+  sessionExpiry,
+  UNAVAILABLE,
+} from './admission.ts';
+import type { ConnectionControl } from './client.ts';
+import { Outbox } from './outbox.ts';
+import type { AdmitVerdict, ConnectionInfo, EndCause, MqttPrincipal, Transport, TransportEvents } from './ports.ts';
+import { keepAliveInForce } from './profiles.ts';
+import type { Services } from './services.ts';
+
+type State = 'greeting' | 'admitting' | 'active' | 'ended';
+
+export const CONNECTION_LIFE = defineMachine<State, 'connect' | 'admit' | 'end'>({
+  name: 'mqtt connection',
+  initial: 'greeting',
+  transitions: {
+    greeting: { connect: 'admitting', end: 'ended' },
+    admitting: { admit: 'active', end: 'ended' },
+    active: { end: 'ended' },
+    ended: {},
+  },
+});
+
+export interface ConnectionPorts {
+  readonly id: string;
+  readonly transport: Transport;
+  readonly services: Services;
+  /** Called once, when the connection has ended. */
+  readonly onEnd: (connection: Connection) => void;
+}
+
+const FIRST_BYTE_OF_CONNECT = PACKET_TYPE.connect << 4;
+
+/** One transport from its first byte to its end: greeting, admission, packets, deadlines. */
+export class Connection implements FrameSink, TransportEvents, ConnectionControl {
+  readonly id: string;
+  readonly transport: Transport;
+  readonly #services: Services;
+  readonly #onEnd: (connection: Connection) => void;
+  readonly #splitter: FrameSplitter;
+  readonly #outbox: Outbox;
+  #state: State = CONNECTION_LIFE.initial;
+  #client: ActiveClient | undefined;
+  /** What came while the authenticator decides. */
+  #early: Uint8Array[] = [];
+  #earlyBytes = 0;
+  #heard = false;
+  /** Monotonic ms: when the present state must have made progress. */
+  #deadline: number;
+  #silenceMs = 0;
+  /** The form of a CONNACK that refuses. */
+  #version: MqttVersion = 4;
+
+  constructor({ id, transport, services, onEnd }: ConnectionPorts) {
+    this.id = id;
+    this.transport = transport;
+    this.#services = services;
+    this.#onEnd = onEnd;
+    this.#splitter = new FrameSplitter(services.limits.maxConnectBytes);
+    this.#outbox = new Outbox(transport, services.flusher);
+    this.#deadline = services.clock.monotonicMs() + services.limits.connectDeadlineMs;
+  }
+
+  get active(): boolean {
+    return this.#state === 'active';
+  }
+
+  get principal(): MqttPrincipal | undefined {
+    return this.#client?.principal;
+  }
+
+  /** Undefined before CONNACK. */
+  get info(): ConnectionInfo | undefined {
+    return this.#client?.info;
+  }
+
+  data(chunk: Uint8Array): void {
+    this.#heard = true;
+    if (this.#state === 'admitting') this.#hold(chunk);
+    else if (this.#state !== 'ended') this.#ingest(chunk);
+  }
+
+  drained(): void {
+    if (this.#state === 'active') this.#client?.session.pump();
+  }
+
+  closed(): void {
+    this.#end('connection-lost', true);
+  }
+
+  frame(first: number, bytes: Uint8Array, start: number, body: number, end: number): boolean {
+    if (this.#client !== undefined) this.#client.handle(first, bytes, start, body, end);
+    else this.#greet(first, bytes.subarray(body, end));
+    return this.#state === 'active';
+  }
+
+  fail(reason: number | undefined, cause: EndCause): void {
+    if (this.#state === 'active' && this.#client?.version === 5 && reason !== undefined) {
+      this.#outbox.add(encodeReasonPacket({ kind: 'disconnect', reason }, 5));
+    }
+    this.#end(cause, cause !== 'cut');
+  }
+
+  leave(withWill: boolean): void {
+    this.#end('client-disconnect', withWill);
+  }
+
+  block(): void {
+    this.transport.pause();
+  }
+
+  unblock(): void {
+    if (this.#state === 'active') this.transport.resume();
+  }
+
+  /** Called about once a second. */
+  tick(nowMs: number): void {
+    if (this.#state === 'active') {
+      this.#watchClient(nowMs);
+      return;
+    }
+    if (nowMs < this.#deadline) return;
+    if (this.#state === 'admitting') this.#refuse(UNAVAILABLE);
+    else this.#end('protocol-error', false);
+  }
+
+  #watchClient(nowMs: number): void {
+    if (this.#outbox.unsent > this.#services.limits.maxBufferedBytes) {
+      this.#services.metrics.slowConsumersClosed++;
+      this.fail(REASON.quotaExceeded, 'slow-consumer');
+      return;
+    }
+    if (this.#heard) {
+      this.#heard = false;
+      this.#deadline = nowMs + this.#silenceMs;
+    } else if (this.#silenceMs > 0 && nowMs >= this.#deadline) {
+      this.#services.metrics.keepAliveTimeouts++;
+      this.fail(REASON.keepAliveTimeout, 'keep-alive-timeout'); // [MQTT-3.1.2-22]
+    }
+  }
+
+  #ingest(chunk: Uint8Array): void {
+    try {
+      const used = this.#splitter.push(chunk, this);
+      if (this.#state === 'admitting' && used < chunk.length) this.#hold(chunk.subarray(used));
+    } catch (error) {
+      this.#broken(error);
+      return;
+    }
+    if (this.#state === 'active' && this.#outbox.unsent > this.#services.limits.maxBufferedBytes) {
+      // It asks without reading the answers.
+      this.#services.metrics.slowConsumersClosed++;
+      this.fail(REASON.quotaExceeded, 'slow-consumer');
+    }
+  }
+
+  #hold(chunk: Uint8Array): void {
+    this.#early.push(chunk);
+    this.#earlyBytes += chunk.length;
+    if (this.#earlyBytes > this.#services.limits.maxEarlyBytes) this.transport.pause();
+  }
+
+  #broken(error: unknown): void {
+    if (!HoldfastError.is(error)) {
+      this.#services.log.error('a packet could not be handled', { connection: this.id, error: String(error) });
+      this.fail(REASON.unspecifiedError, 'server-error');
+      return;
+    }
+    this.#services.metrics.protocolErrors++;
+    this.fail(faultReason(error), 'protocol-error');
+  }
+
+  #greet(first: number, body: Uint8Array): void {
+    if (first !== FIRST_BYTE_OF_CONNECT) throw protocolError('first packet'); // [MQTT-3.1.0-1]
+    const connect = decodeConnect(body);
+    if (connect.kind === 'unsupported-protocol') {
+      // The form of 3.1.1, which clients of every version can read [MQTT-3.1.2-2].
+      const reason = RETURN_CODE.unacceptableProtocolVersion;
+      this.#outbox.add(encodeConnack({ sessionPresent: false, reason }, 4));
+      this.#end('protocol-error', false);
+      return;
+    }
+    this.#state = CONNECTION_LIFE.step(this.#state, 'connect');
+    this.#admit(connect);
+  }
+
+  /** Asks who it is. The connection is registered already, so that a cut meanwhile finds it. */
+  #admit(connect: ConnectPacket): void {
+    const { authenticator, profile, random, limits, clock, log } = this.#services;
+    this.#version = connect.version;
+    const refusal = refusalOfConnect(connect, profile);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
+    this.#deadline = clock.monotonicMs() + limits.admitDeadlineMs;
+    const clientIdAssigned = connect.clientId === '';
+    const clientId = clientIdAssigned ? assignClientId(random) : connect.clientId;
+    const request = { connectionId: this.id, connect, clientId, clientIdAssigned, peer: this.transport.peer };
+    const asked = (async () => authenticator.admit(request))();
+    asked.then(
+      (verdict) => this.#judged(verdict, connect, clientId),
+      (error: unknown) => {
+        log.error('a client could not be authenticated', { connection: this.id, error: String(error) });
+        this.#refuse(UNAVAILABLE);
+      },
+    );
+  }
+
+  #judged(verdict: AdmitVerdict, connect: ConnectPacket, clientId: string): void {
+    if (this.#state !== 'admitting') return; // Cut or gone meanwhile: no CONNACK.
+    try {
+      const refusal =
+        verdict.kind === 'refused'
+          ? verdict
+          : refusalOfPolicy(connect, clientId, verdict.principal, this.#services.profile);
+      if (refusal !== undefined) this.#refuse(refusal);
+      else if (verdict.kind === 'admitted') this.#welcome(verdict.principal, connect, clientId);
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  #refuse(refusal: Refusal): void {
+    if (this.#state !== 'admitting') return;
+    this.#services.metrics.connectionsRefused++;
+    this.#outbox.add(encodeRefusal(refusal, this.#version));
+    this.#end('forbidden', false);
+  }
+
+  #welcome(principal: MqttPrincipal, connect: ConnectPacket, clientId: string): void {
+    const { profile, limits, clock, observer } = this.#services;
+    const expirySeconds = sessionExpiry(connect, principal, limits);
+    const assignedClientId = connect.clientId === '' ? clientId : undefined;
+    const properties = connackProperties({ connect, profile, limits, assignedClientId, expirySeconds });
+    const keepAliveSeconds = keepAliveInForce(profile, connect.keepAlive);
+    const probe = encodeConnack({ sessionPresent: false, reason: REASON.success, properties }, connect.version);
+    if (probe.length > (connect.properties.maximumPacketSize ?? probe.length)) {
+      this.#end('protocol-error', false); // Not even CONNACK fits [MQTT-3.1.2-24].
+      return;
+    }
+    const { sessionKey, realm } = principal;
+    const { address } = this.transport.peer;
+    const connectedAt = clock.now();
+    const { version } = connect;
+    const info: ConnectionInfo = {
+      connectionId: this.id,
+      sessionKey,
+      realm,
+      clientId,
+      address,
+      version,
+      connectedAt,
+      keepAliveSeconds,
+      principal,
+    };
+    this.#state = CONNECTION_LIFE.step(this.#state, 'admit');
+    const client = new ActiveClient({
+      services: this.#services,
+      control: this,
+      outbox: this.#outbox,
+      connect,
+      info,
+      expirySeconds,
+    });
+    this.#client = client;
+    this.#splitter.maxPacketSize = limits.maxPacketBytes;
+    this.#silenceMs = keepAliveSeconds * 1500;
+    this.#deadline = clock.monotonicMs() + this.#silenceMs;
+    const { sessionPresent } = client;
+    this.#outbox.add(encodeConnack({ sessionPresent, reason: REASON.success, properties }, version));
+    observer.connected?.(info);
+    if (sessionPresent) client.session.resume(client);
+    this.#readEarly();
+  }
+
+  #readEarly(): void {
+    const early = this.#early;
+    this.#early = [];
+    if (this.#earlyBytes > this.#services.limits.maxEarlyBytes) this.transport.resume();
+    for (const chunk of early) if (this.#state === 'active') this.#ingest(chunk);
+  }
+
+  #end(cause: EndCause, willDue: boolean): void {
+    if (this.#state === 'ended') return;
+    this.#state = CONNECTION_LIFE.step(this.#state, 'end');
+    this.#outbox.flush();
+    this.#outbox.close();
+    this.transport.end();
+    this.#early = [];
+    this.#client?.ended(cause, willDue);
+    this.#onEnd(this);
+  }
+}
