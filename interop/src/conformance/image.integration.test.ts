@@ -1,0 +1,45 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const VECTORS = path.join(ROOT, 'packages/wire/vectors/mcuboot');
+const KEY = path.join(VECTORS, 'keys/root-ec-p256.pem');
+
+function judge(args: readonly string[], input: string) {
+  const program = path.join(ROOT, 'interop/src/conformance/image.ts');
+  return spawnSync(process.execPath, [program, ...args], { cwd: ROOT, input, encoding: 'utf8' });
+}
+
+describe('conformance:image', () => {
+  it('prints one verdict a line for every file asked about, in order', () => {
+    const files = readdirSync(VECTORS)
+      .filter((name) => name.endsWith('.bin'))
+      .map((name) => path.join(VECTORS, name));
+    const { stdout, status } = judge(['mcuboot', KEY], `${[...files, '/nonexistent'].join('\n')}\n`);
+    const lines = stdout.trimEnd().split('\n');
+    expect(status).toBe(0);
+    expect(lines.map((line) => line.split('\t')[1])).toEqual([...files, '/nonexistent']);
+    const accepted = lines.filter((line) => line.startsWith('accept\t')).map((line) => path.basename(line));
+    expect(accepted).toEqual([
+      'full-root-ec-p256.bin',
+      'padded-confirmed-p256.bin',
+      'padded-maxalign16.bin',
+      'padded-test-p256-align8.bin',
+      'plain-root-ec-p256.bin',
+    ]);
+    expect(lines.at(-1)).toBe('reject\t/nonexistent\trequest.not_found');
+  });
+
+  it.each([
+    ['an unknown format', ['constructor', KEY], 64],
+    ['a missing key', ['mcuboot'], 64],
+    ['an unreadable key', ['mcuboot', '/nonexistent'], 66],
+    ['a file that holds no key', ['mcuboot', path.join(VECTORS, 'app.bin')], 65],
+  ])('refuses %s before it reads a line', (_name, args, exit) => {
+    const { stdout, stderr, status } = judge(args, `${KEY}\n`);
+    expect([stdout, status]).toEqual(['', exit]);
+    expect(stderr).toMatch(/^conformance:image: .+\[[a-z_.]+\] next: .+\n$/);
+  });
+});
