@@ -1,3 +1,14 @@
+export type { SealContext } from './envelope/context.ts';
+export { type KeyEncryptionKey, type KeyLookup, localKey } from './envelope/key.ts';
+export { openRecord, rewrapRecord, sealedUnder, sealRecord } from './envelope/record.ts';
+export {
+  openStream,
+  type PlainRange,
+  rewrapStreamHead,
+  SealedReader,
+  type SealedSource,
+  sealStream,
+} from './envelope/stream.ts';
 export {
   type CertificateFields,
   type Issuance,
