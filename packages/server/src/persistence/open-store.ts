@@ -2,8 +2,10 @@ import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, type Log, silentLog } from '@holdfast/kernel';
 import type { AuditLog, Outbox } from '@holdfast/trust/ports';
-import { SQLITE_READER_PRAGMAS, SQLITE_TYPES } from './dialects/sqlite.ts';
+import { fromSystem } from '../engines/blobs/durable-files.ts';
+import { SQLITE_TYPES } from './dialects/sqlite.ts';
 import { fromSqlite } from './dialects/sqlite-errors.ts';
+import { SQLITE_READER_PRAGMAS } from './dialects/sqlite-pragmas.ts';
 import { EventDelivery } from './event-delivery.ts';
 import { compileMigrations, type Migration } from './migrate.ts';
 import { MIGRATIONS } from './migrations/index.ts';
@@ -32,7 +34,7 @@ export interface OpenStore {
   readonly events: EventDelivery;
   /** Entries of the audit log when the store was opened. */
   readonly auditSize: number;
-  /** Ends delivery, commits what waits, closes the file. */
+  /** Ends delivery, commits what waits, closes the file; a second call does nothing. */
   close(): Promise<void>;
 }
 
@@ -76,20 +78,29 @@ function assemble({ writer, db, clock, log }: Parts): OpenStore {
     audit: auditLog,
     events,
     auditSize: writer.opened.auditSize,
-    async close() {
+    close: once(async () => {
       await events.close();
       await store.close();
       // The reader first: the last connection to close empties the write-ahead log, and a reader may not.
       if (writer instanceof WorkerWriter) db.close();
       await writer.close();
-    },
+    }),
   };
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= action());
 }
 
 /** SQLite gives its side files the mode of the database file, so that is set before it opens it. */
 function makePrivate(location: string): void {
-  closeSync(openSync(location, 'a', 0o600));
-  chmodSync(location, 0o600);
+  try {
+    closeSync(openSync(location, 'a', 0o600));
+    chmodSync(location, 0o600);
+  } catch (error) {
+    throw fromSystem(error, 'opening the record store');
+  }
 }
 
 function openReading(location: string): DatabaseSync {

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { type ErrorCode, type ErrorDetails, HoldfastError } from '@holdfast/kernel';
-import { SQLITE_WRITER_PRAGMAS } from './dialects/sqlite.ts';
 import { fromSqlite } from './dialects/sqlite-errors.ts';
+import { SQLITE_WRITER_PRAGMAS } from './dialects/sqlite-pragmas.ts';
 import { LogAppender } from './log-appender.ts';
 import { type CompiledMigration, migrate } from './migrate.ts';
 import { Statements } from './statements.ts';
@@ -83,7 +83,11 @@ export class WriterCore {
   }
 
   close(): void {
-    this.db.exec('PRAGMA optimize');
+    try {
+      this.db.exec('PRAGMA optimize');
+    } catch {
+      // It only refreshes statistics, which a full disk or another connection may prevent.
+    }
     this.db.close();
   }
 

@@ -73,8 +73,13 @@ export class WorkerWriter implements Writer {
   /** @throws what opening the file throws. */
   static async open(options: WriterOptions): Promise<WorkerWriter> {
     const writer = new WorkerWriter(options);
-    writer.#opened = await writer.run([]);
-    return writer;
+    try {
+      writer.#opened = await writer.run([]);
+      return writer;
+    } catch (error) {
+      await writer.#worker.terminate();
+      throw error;
+    }
   }
 
   get opened(): Opened {

@@ -17,28 +17,3 @@ export const SQLITE_TYPES: ColumnTypes = {
   counted: ' STRICT',
   keyed: ' STRICT, WITHOUT ROWID',
 };
-
-/**
- * Set on the writing connection, in this order.
- *
- * `synchronous = FULL` makes COMMIT in WAL mode wait for fsync. `secure_delete` overwrites what a DELETE frees, so
- * that a destroyed wrapped key does not stay in a free page. `trusted_schema` and `cell_size_check` are SQLite's
- * advice for files that may have been altered (sqlite.org/security.html).
- */
-export const SQLITE_WRITER_PRAGMAS: readonly string[] = [
-  'PRAGMA busy_timeout = 5000',
-  'PRAGMA journal_mode = WAL',
-  'PRAGMA synchronous = FULL',
-  'PRAGMA foreign_keys = ON',
-  'PRAGMA secure_delete = ON',
-  'PRAGMA trusted_schema = OFF',
-  'PRAGMA cell_size_check = ON',
-  'PRAGMA journal_size_limit = 67108864',
-];
-
-export const SQLITE_READER_PRAGMAS: readonly string[] = [
-  'PRAGMA busy_timeout = 5000',
-  'PRAGMA query_only = ON',
-  'PRAGMA trusted_schema = OFF',
-  'PRAGMA cell_size_check = ON',
-];
