@@ -135,6 +135,17 @@ export interface RegistrationFacts extends ClaimFacts {
   readonly owner: KeyOwner | undefined;
 }
 
+const WITHIN_QUOTA: PolicyRule<ClaimFacts> = {
+  rule: 'within-quota',
+  attack: 'one leaked claim makes a whole fleet',
+  code: 'identity.claim_used_up',
+  audit: REFUSED,
+  broken: ({ claim }) => claim.used >= claim.quota,
+};
+
+/** Whether a certificate may be made that a later registration would have to attach. */
+export const QUOTA_RULES: readonly PolicyRule<ClaimFacts>[] = [WITHIN_QUOTA];
+
 const SERIAL = /^[a-zA-Z0-9:_-]{1,128}$/;
 
 export const REGISTRATION_RULES: readonly PolicyRule<RegistrationFacts>[] = [
@@ -159,6 +170,13 @@ export const REGISTRATION_RULES: readonly PolicyRule<RegistrationFacts>[] = [
     code: 'identity.serial_not_listed',
     audit: REFUSED,
     broken: ({ claim, claimSerial }) => claim.scope === 'serials' && claimSerial === undefined,
+  },
+  {
+    rule: 'name-is-free',
+    attack: 'a serial number that is the name of another device',
+    code: 'identity.device_exists',
+    audit: REFUSED,
+    broken: ({ device, serialNumber }) => device !== undefined && device.serialNumber !== serialNumber,
   },
   ...(['archived', 'revoked', 'quarantined', 'suspended'] as const).map((state) => ({
     rule: `not-${state}`,
@@ -202,13 +220,7 @@ export const REGISTRATION_RULES: readonly PolicyRule<RegistrationFacts>[] = [
     audit: REFUSED,
     broken: ({ claimSerial }) => claimSerial?.usedAt !== undefined,
   },
-  {
-    rule: 'within-quota',
-    attack: 'one leaked claim makes a whole fleet',
-    code: 'identity.claim_used_up',
-    audit: REFUSED,
-    broken: ({ claim }) => claim.used >= claim.quota,
-  },
+  WITHIN_QUOTA,
   {
     rule: 'key-of-this-device',
     attack: 'the key of a re-admitted device under a second name',

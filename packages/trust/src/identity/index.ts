@@ -1,3 +1,26 @@
+export type { AuthorityKeys } from './authority-keys.ts';
+export {
+  type AuthorityOptions,
+  type AuthorityPorts,
+  CertificateAuthority,
+  type CertificateOrder,
+} from './certificate-authority.ts';
+export { isLive } from './certificate-states.ts';
+export {
+  Claims,
+  type ClaimsPorts,
+  type ClaimStanding,
+  claimStanding,
+  type ClaimWish,
+  type CreatedClaim,
+} from './claims.ts';
+export {
+  CLONE_TRAP_LIMITS,
+  CloneTrap,
+  type CloneTrapLimits,
+  type CloneTrapPorts,
+  type QuarantineFinding,
+} from './clone-trap.ts';
 export type {
   CertificateWish,
   ConnectionPlace,
@@ -12,3 +35,19 @@ export type {
   Takeover,
   TakeoverWatch,
 } from './contracts.ts';
+export { Enrollment, type EnrollmentPorts } from './enrollment.ts';
+export { CLAIM_RULES, KEY_RULES, REGISTRATION_RULES } from './enrollment-policy.ts';
+export { onFreshRead } from './fresh-read.ts';
+export { DEVICE_LIFECYCLE, type DeviceEvent } from './lifecycle.ts';
+export { claimUri, deviceUri } from './names.ts';
+export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
+export { type EstablishWish, Registry, type RegistryActor, type RegistryPorts } from './registry.ts';
+export { Revocation, type RevocationOutcome, type RevocationPorts } from './revocation.ts';
+export {
+  REVOCATION_LIST_LIMITS,
+  RevocationList,
+  type RevocationListHealth,
+  type RevocationListLimits,
+  type RevocationListPorts,
+} from './revocation-list.ts';
+export { type ServerCredential, ServerIdentity, type ServerIdentityPorts } from './server-identity.ts';

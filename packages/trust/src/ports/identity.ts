@@ -93,7 +93,7 @@ export type EnrollmentDoorName = 'aws-claim' | 'est' | 'local';
 export interface CertificateRecord {
   readonly tenant: Tenant;
   readonly fingerprint: Fingerprint;
-  /** Lower-case hex, 16 octets. */
+  /** Lower-case hex of the magnitude. */
   readonly serialNumber: string;
   readonly profile: CertificateProfile;
   readonly state: CertificateState;
@@ -144,7 +144,7 @@ export interface KeyOwner {
   readonly tenant: Tenant;
   /** `pending` belongs to a claim that has not registered a device with it yet. */
   readonly kind: 'device' | 'pending' | 'claim' | 'authority' | 'operator' | 'server';
-  /** Device id, claim id (for `pending` too), CA profile, operator or host name. */
+  /** Device id, claim id (for `pending` too), id of an authority's key, operator or host name. */
   readonly id: string;
 }
 

@@ -1,0 +1,127 @@
+import { type Clock, type ErrorCode, HoldfastError } from '@holdfast/kernel';
+import type { DeviceId, Sha256Hex, Store } from '../ports/index.ts';
+import type { ClaimPrincipal, DevicePrincipal } from '../principal.ts';
+import type { Applicant } from './certificate-request.ts';
+import type { EnrollmentContext } from './contracts.ts';
+import { CLAIM_RULES, type ClaimFacts, judge, KEY_RULES, type PolicyRule } from './enrollment-policy.ts';
+import type { EnrollmentRecords, KeyHistory } from './enrollment-records.ts';
+import { type Rate, RateLimit } from './rate-limit.ts';
+
+export interface EnrollmentGatePorts {
+  readonly clock: Clock;
+  readonly store: Store;
+  /** Requests of one claim. */
+  readonly claimRate?: Rate;
+  /** Requests of all claims of a tenant together. */
+  readonly tenantRate?: Rate;
+}
+
+/** Who asks, from where. */
+export interface Asking<Principal = ClaimPrincipal | DevicePrincipal> {
+  readonly principal: Principal;
+  readonly context: EnrollmentContext;
+}
+
+const CLAIM_RATE: Rate = { burst: 100, perSecond: 50 };
+const TENANT_RATE: Rate = { burst: 1000, perSecond: 500 };
+const NO_HISTORY: KeyHistory = { owner: undefined, unused: undefined, reopened: false };
+
+/** Asks the policy tables and logs every refusal. */
+export class EnrollmentGate {
+  readonly #ports: EnrollmentGatePorts;
+  readonly #records: EnrollmentRecords;
+  readonly #claims: RateLimit;
+  readonly #tenants: RateLimit;
+
+  constructor(ports: EnrollmentGatePorts, records: EnrollmentRecords) {
+    this.#ports = ports;
+    this.#records = records;
+    this.#claims = new RateLimit(ports.claimRate ?? CLAIM_RATE);
+    this.#tenants = new RateLimit(ports.tenantRate ?? TENANT_RATE);
+  }
+
+  /**
+   * Slows down a claim that is replayed for ever; only the first refusal of a row is logged.
+   *
+   * @throws `identity.rate_limited`
+   */
+  async limit(asking: Asking<ClaimPrincipal>): Promise<void> {
+    const { principal } = asking;
+    const now = this.#ports.clock.monotonicMs();
+    const verdicts = [
+      this.#claims.take(`${principal.tenant} ${principal.claimId}`, now),
+      this.#tenants.take(principal.tenant, now),
+    ];
+    if (verdicts.every((verdict) => verdict === 'taken')) return;
+    if (verdicts.includes('refused-first')) await this.refuse(asking, 'identity.rate_limited', 'rate');
+    throw new HoldfastError('identity.rate_limited', { rule: 'rate' });
+  }
+
+  /** The claim and its product, after the claim rules. */
+  async claimFacts(asking: Asking<ClaimPrincipal>): Promise<ClaimFacts> {
+    const facts = await this.#records.claimFacts(asking.principal, this.#ports.clock.now());
+    await this.demand(CLAIM_RULES, facts, asking);
+    return facts;
+  }
+
+  keyHistory(principal: ClaimPrincipal, applicant: Applicant | undefined): Promise<KeyHistory> {
+    return applicant === undefined
+      ? Promise.resolve(NO_HISTORY)
+      : this.#records.keyHistory(principal, applicant.spkiSha256);
+  }
+
+  /** @returns the applicant, who by the key rules holds a key of its own */
+  async demandKey(
+    asking: Asking,
+    given: {
+      readonly applicant: Applicant | undefined;
+      readonly history: KeyHistory;
+      /** Undefined while the device is not known. */
+      readonly ownName: string | undefined;
+      /** The device that renews; undefined for a claim. */
+      readonly deviceId?: DeviceId;
+    },
+  ): Promise<Applicant> {
+    const { applicant, history, ownName } = given;
+    const { principal } = asking;
+    const asker =
+      principal.kind === 'device'
+        ? ({ kind: 'device', deviceId: principal.deviceId } as const)
+        : ({
+            kind: 'claim',
+            claimId: principal.claimId,
+            retry: history.unused !== undefined,
+            reopenedOwner: history.reopened,
+          } as const);
+    const facts = {
+      request: applicant?.request,
+      ownName,
+      owner: history.owner,
+      asker,
+      binding: applicant?.binding ?? 'absent',
+    };
+    await this.demand(KEY_RULES, facts, asking, applicant?.spkiSha256);
+    if (applicant === undefined) throw new HoldfastError('identity.bad_csr');
+    return applicant;
+  }
+
+  /** @throws the code of the first row that is broken, after logging it */
+  async demand<Facts>(
+    rules: readonly PolicyRule<Facts>[],
+    facts: Facts,
+    { principal, context }: Asking,
+    key?: Sha256Hex,
+  ): Promise<void> {
+    const verdict = judge(rules, facts);
+    if (verdict.kind === 'allowed') return;
+    await this.#ports.store.commit([this.#records.refusing(principal, context, { ...verdict, key })]);
+    throw new HoldfastError(verdict.code, { rule: verdict.rule });
+  }
+
+  /** Logs a refusal that no table row stands for, and throws it. */
+  async refuse({ principal, context }: Asking, code: ErrorCode, rule: string): Promise<never> {
+    const refusal = { code, rule, audit: 'enrollment.refused', key: undefined };
+    await this.#ports.store.commit([this.#records.refusing(principal, context, refusal)]);
+    throw new HoldfastError(code, { rule });
+  }
+}
