@@ -1,3 +1,11 @@
+export {
+  type DssePolicy,
+  type DsseVerdict,
+  keyIdOf,
+  signDsse,
+  type TrustedKey,
+  verifyDsse,
+} from './dsse/verify.ts';
 export type { SealContext } from './envelope/context.ts';
 export { type KeyEncryptionKey, type KeyLookup, localKey } from './envelope/key.ts';
 export { openRecord, rewrapRecord, sealedUnder, sealRecord } from './envelope/record.ts';
@@ -72,3 +80,27 @@ export {
 export { type KeyWrapMode, unwrapKey, wrapKey } from './primitives/key-wrap.ts';
 export * from './evidence/index.ts';
 export * from './mcuboot/index.ts';
+export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './transparency/checkpoint.ts';
+export { EMPTY_ROOT, leafHash, MerkleFrontier, merkleRoot, nodeHash } from './transparency/merkle.ts';
+export {
+  decodeNote,
+  decodeNoteKey,
+  encodeNoteKey,
+  type NoteKey,
+  noteKey,
+  type NoteSignature,
+  type NoteVerdict,
+  type SignedNote,
+  signNote,
+  verifyNote,
+} from './transparency/note.ts';
+export {
+  type ConsistencyClaim,
+  consistencyProof,
+  type InclusionClaim,
+  inclusionProof,
+  type SubtreeHash,
+  subtreesOf,
+  verifyConsistency,
+  verifyInclusion,
+} from './transparency/proofs.ts';

@@ -1,0 +1,1 @@
+export { decodeDsseEnvelope, type DsseEnvelope, type DsseSignature, encodeDsseEnvelope, encodePae } from './dsse.ts';
