@@ -11,6 +11,9 @@ export interface DeviceJobsPorts extends StartGatePorts {
   readonly clock: Clock;
 }
 
+/** Whose jobs. */
+export type JobOwner = Pick<DevicePrincipal, 'tenant' | 'deviceId'>;
+
 export interface StartWish {
   readonly statusDetails?: Readonly<Record<string, string>> | undefined;
   /** 1-10,080; -1 cancels the running step timer. */
@@ -53,7 +56,7 @@ export class DeviceJobs {
   }
 
   /** Pending executions in the order they will be worked on. */
-  async pending({ tenant, deviceId }: DevicePrincipal): Promise<readonly ExecutionRecord[]> {
+  async pending({ tenant, deviceId }: JobOwner): Promise<readonly ExecutionRecord[]> {
     return inNextOrder(await this.#ports.executions.pendingOf(tenant, deviceId));
   }
 
@@ -74,7 +77,7 @@ export class DeviceJobs {
   }
 
   /** The next job as it is; undefined when nothing is pending. */
-  describeNext(principal: DevicePrincipal): Promise<AssignedJob | undefined> {
+  describeNext(principal: JobOwner): Promise<AssignedJob | undefined> {
     return retryConflict(() => this.#next(principal));
   }
 
@@ -129,7 +132,7 @@ export class DeviceJobs {
   }
 
   /** Ends what may not go to this device until the first that may. */
-  async #next(principal: DevicePrincipal): Promise<(AssignedJob & { readonly job: JobRecord }) | undefined> {
+  async #next(principal: JobOwner): Promise<(AssignedJob & { readonly job: JobRecord }) | undefined> {
     for (const execution of await this.pending(principal)) {
       const job = await this.#ports.jobs.find(execution.tenant, execution.jobId);
       if (job === undefined || (await this.#gate.weed(execution, job)) !== undefined) continue;
@@ -139,21 +142,14 @@ export class DeviceJobs {
     return undefined;
   }
 
-  async #eventOf(principal: DevicePrincipal, execution: ExecutionRecord, wish: UpdateWish): Promise<ExecutionEvent> {
-    switch (wish.status) {
-      case 'IN_PROGRESS':
-        return execution.status === 'QUEUED' ? 'start' : 'progress';
-      case 'FAILED':
-        return 'fail';
-      case 'REJECTED':
-        return 'reject';
-      case 'SUCCEEDED':
-        return this.#successOf(principal, execution);
-    }
+  async #eventOf(principal: JobOwner, execution: ExecutionRecord, { status }: UpdateWish): Promise<ExecutionEvent> {
+    if (status === 'SUCCEEDED') return this.#successOf(principal, execution);
+    if (status === 'IN_PROGRESS') return execution.status === 'QUEUED' ? 'start' : 'progress';
+    return status === 'FAILED' ? 'fail' : 'reject';
   }
 
   /** The rule of proof: where evidence is required a device's word alone ends nothing. */
-  async #successOf({ tenant, deviceId }: DevicePrincipal, execution: ExecutionRecord): Promise<ExecutionEvent> {
+  async #successOf({ tenant, deviceId }: JobOwner, execution: ExecutionRecord): Promise<ExecutionEvent> {
     const { postures, products, releases } = this.#ports;
     if (execution.releaseId === undefined) return 'succeed';
     const release = await releases.find(tenant, execution.releaseId);

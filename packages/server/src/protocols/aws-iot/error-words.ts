@@ -1,0 +1,100 @@
+import { type ErrorCode, type HoldfastError, toHoldfastError } from '@holdfast/kernel';
+import type { JobsErrorCode, StreamErrorCode } from '@holdfast/wire/aws-iot';
+
+/** How a coded error is worded on a family of topics; what is not listed is an internal error and told no more. */
+type Words<Word> = Readonly<Partial<Record<ErrorCode, Word>>>;
+
+const JOBS: Words<JobsErrorCode> = {
+  'wire.malformed': 'InvalidRequest',
+  'wire.too_large': 'InvalidRequest',
+  'update.unknown_job': 'ResourceNotFound',
+  'update.version_mismatch': 'VersionMismatch',
+  'update.invalid_transition': 'InvalidStateTransition',
+  'update.execution_ended': 'TerminalStateReached',
+  'update.rate_limited': 'RequestThrottled',
+};
+
+const STREAMS: Words<StreamErrorCode> = {
+  'wire.malformed': 'InvalidRequest',
+  'wire.too_large': 'InvalidRequest',
+  'update.unknown_file': 'ResourceNotFound',
+  'update.stream_version': 'VersionMismatch',
+  'update.foreign_thing': 'Unauthorized',
+};
+
+/** Names of the REST twins where the MQTT API of AWS documents none. */
+interface ProvisioningWord {
+  readonly statusCode: number;
+  readonly errorCode: string;
+}
+
+const INVALID: ProvisioningWord = { statusCode: 400, errorCode: 'InvalidRequest' };
+const DENIED: ProvisioningWord = { statusCode: 403, errorCode: 'AccessDenied' };
+const TOKEN: ProvisioningWord = { statusCode: 400, errorCode: 'InvalidCertificateOwnershipToken' };
+const THROTTLED: ProvisioningWord = { statusCode: 400, errorCode: 'Throttling' };
+const UNAVAILABLE: ProvisioningWord = { statusCode: 503, errorCode: 'ServiceUnavailable' };
+const CONFLICT: ProvisioningWord = { statusCode: 409, errorCode: 'ConflictingResourceUpdate' };
+const FAILURE: ProvisioningWord = { statusCode: 400, errorCode: 'ResourceRegistrationFailure' };
+const INTERNAL: ProvisioningWord = { statusCode: 500, errorCode: 'InternalFailure' };
+
+const PROVISIONING: Words<ProvisioningWord> = {
+  'wire.malformed': INVALID,
+  'wire.truncated': INVALID,
+  'wire.trailing_bytes': INVALID,
+  'wire.unsupported': INVALID,
+  'wire.duplicate': INVALID,
+  'wire.too_large': INVALID,
+  'crypto.bad_key': INVALID,
+  'crypto.bad_signature': INVALID,
+  'crypto.weak_key': INVALID,
+  'crypto.unsupported_algorithm': INVALID,
+  'identity.bad_csr': INVALID,
+  'identity.weak_key': INVALID,
+  'identity.ca_requested': INVALID,
+  'identity.foreign_name': INVALID,
+  'identity.serial_required': INVALID,
+  'identity.bad_device_name': INVALID,
+  'identity.wrong_hardware': INVALID,
+  'identity.bad_token': TOKEN,
+  'identity.rate_limited': THROTTLED,
+  'update.rate_limited': THROTTLED,
+  'identity.device_exists': CONFLICT,
+  'store.conflict': CONFLICT,
+  'identity.unknown_product': FAILURE,
+  'identity.ca_unavailable': UNAVAILABLE,
+  'store.unavailable': UNAVAILABLE,
+  'store.full': UNAVAILABLE,
+};
+
+/** A payload that is no JSON at all has a code of its own. */
+function isUnreadable(error: HoldfastError, field: 'json' | 'cbor'): boolean {
+  return error.code === 'wire.malformed' && error.details['field'] === field;
+}
+
+export function jobsWord(caught: unknown): { readonly code: JobsErrorCode; readonly message: string } {
+  const error = toHoldfastError(caught);
+  const code = isUnreadable(error, 'json') ? 'InvalidJson' : (JOBS[error.code] ?? 'InternalError');
+  return { code, message: messageOf(error) };
+}
+
+export function streamsWord(caught: unknown): { readonly code: StreamErrorCode; readonly message: string } {
+  const error = toHoldfastError(caught);
+  const unreadable = isUnreadable(error, 'json')
+    ? 'InvalidJson'
+    : isUnreadable(error, 'cbor')
+      ? 'InvalidCbor'
+      : undefined;
+  return { code: unreadable ?? STREAMS[error.code] ?? 'InternalError', message: messageOf(error) };
+}
+
+/** Whatever else the registry refuses is `AccessDenied`, which is also what a refused hook is answered with. */
+export function provisioningWord(caught: unknown): ProvisioningWord & { readonly errorMessage: string } {
+  const error = toHoldfastError(caught);
+  const word = PROVISIONING[error.code] ?? (error.code.startsWith('identity.') ? DENIED : INTERNAL);
+  return { ...word, errorMessage: messageOf(error) };
+}
+
+/** The stable code first, so that a device's log leads to the error index; never a field's content. */
+export function messageOf(error: HoldfastError): string {
+  return `${error.code}: ${error.message}`;
+}

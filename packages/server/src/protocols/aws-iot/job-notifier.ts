@@ -1,0 +1,70 @@
+import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
+import type { StoredEvent, Tenant } from '@holdfast/trust/ports';
+import type { DeviceJobs, JobOwner } from '@holdfast/trust/update';
+import { encodeJobsMessage, jobsNotifyNextTopic, jobsNotifyTopic } from '@holdfast/wire/aws-iot';
+import { executionOf, secondsOf, summaryOf } from './job-words.ts';
+
+/** Publishes as the server itself, through subscriptions and policy like any other message. */
+export interface TopicPublisher {
+  /** Whether anybody, connected or with a kept session, subscribed to the topic. */
+  hasSubscribers(tenant: Tenant, topic: string): boolean;
+  publish(tenant: Tenant, topic: string, payload: Uint8Array): void;
+}
+
+export interface JobNotifierPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly jobs: DeviceJobs;
+  readonly publisher: TopicPublisher;
+}
+
+const MAX_LISTED = 10; // AWS IoT developer guide, "Jobs notifications"
+
+/** Tells devices of their jobs: `notify` when the list changes, `notify-next` when another job becomes the next. */
+export class JobNotifier {
+  readonly #ports: JobNotifierPorts;
+
+  constructor(ports: JobNotifierPorts) {
+    this.#ports = ports;
+  }
+
+  /** For `execution.queued` and `execution.changed`; anything else is ignored. */
+  async onEvent(event: StoredEvent): Promise<void> {
+    const { data, tenant, name } = event;
+    const deviceId = data['deviceId'];
+    if ((name !== 'execution.queued' && name !== 'execution.changed') || typeof deviceId !== 'string') return;
+    try {
+      if (data['listChanged'] === true) await this.#notify({ tenant, deviceId });
+      if (data['nextChanged'] === true) await this.#notifyNext({ tenant, deviceId });
+    } catch (error) {
+      // The device asks for its jobs when it connects; a lost notice delays, it loses nothing.
+      this.#ports.log.warn('a device was not told of its jobs', { deviceId, code: toHoldfastError(error).code });
+    }
+  }
+
+  async #notify({ tenant, deviceId }: JobOwner): Promise<void> {
+    const { clock, jobs, publisher } = this.#ports;
+    const topic = jobsNotifyTopic(deviceId);
+    if (!publisher.hasSubscribers(tenant, topic)) return;
+    const listed = (await jobs.pending({ tenant, deviceId })).slice(0, MAX_LISTED);
+    const inState = (status: string) => {
+      const found = listed.filter((each) => each.status === status).map(summaryOf);
+      return found.length === 0 ? undefined : found;
+    };
+    const message = {
+      jobs: { QUEUED: inState('QUEUED'), IN_PROGRESS: inState('IN_PROGRESS') },
+      timestamp: secondsOf(clock.now()),
+    };
+    publisher.publish(tenant, topic, encodeJobsMessage('notify', message));
+  }
+
+  async #notifyNext({ tenant, deviceId }: JobOwner): Promise<void> {
+    const { clock, jobs, publisher } = this.#ports;
+    const topic = jobsNotifyNextTopic(deviceId);
+    if (!publisher.hasSubscribers(tenant, topic)) return;
+    const next = await jobs.describeNext({ tenant, deviceId });
+    const now = clock.now();
+    const execution = next && executionOf(next.execution, now, next.document);
+    publisher.publish(tenant, topic, encodeJobsMessage('executionReply', { execution, timestamp: secondsOf(now) }));
+  }
+}
