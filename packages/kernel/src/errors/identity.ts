@@ -100,6 +100,13 @@ export const IDENTITY_ERRORS = {
     'the certificate request cannot be read or its signature does not match its key',
     'make a new PKCS#10 request with the private key of the device',
   ),
+  'identity.media_type': {
+    message: 'the body is not declared as a PKCS#10 request',
+    http: 415,
+    exit: 65,
+    retry: false,
+    next: 'send it with Content-Type: application/pkcs10',
+  },
   'identity.weak_key': badRequest(
     'the key is too weak or of a kind that policy does not allow',
     'use an EC P-256 key, or RSA of 2048 to 4096 bits',

@@ -16,6 +16,8 @@ export interface EnrollmentContext {
   readonly connectionId: string;
   readonly remoteAddress: string;
   readonly door: EnrollmentDoorName;
+  /** Label of an EST path: the claim's product, `default` or none. */
+  readonly template?: string | undefined;
   /** Of a door whose requests may be bound to their connection (RFC 7030 3.5): what the connection is known by. */
   readonly channelBinding?: () => { readonly bytes: Uint8Array } | undefined;
 }

@@ -75,7 +75,7 @@ export class Enrollment implements EnrollmentDoor {
       if (serial.kind === 'open') return this.#gate.refuse(asking, serial.code, 'serial');
       const facts = await this.#records.registrationFacts(claimFacts, {
         serialNumber: serial.serialNumber,
-        template: undefined,
+        template: context.template,
         owner: history.owner,
       });
       await this.#gate.demand(REGISTRATION_RULES, facts, asking, applicant.spkiSha256);

@@ -1,0 +1,1 @@
+export { type EstPorts, estRoutes } from './est-routes.ts';
