@@ -45,6 +45,15 @@ export const RESTRICTED_POLICY = builtin('holdfast:restricted', {
 /** Nothing at all: quarantined and revoked devices, and every doubt. */
 export const EMPTY_POLICY: NamedPolicy = { name: 'holdfast:nothing', document: { statements: [] } };
 
+/** In the place of a policy that cannot be read: it also overrules what else is granted. */
+export const DENY_ALL_POLICY: NamedPolicy = {
+  name: 'holdfast:unreadable',
+  document: parsePolicyDocument(
+    JSON.stringify({ Version: '2012-10-17', Statement: { Sid: 'all', Effect: 'Deny', Action: '*', Resource: '*' } }),
+    DEFAULT_ARN_SCOPE,
+  ),
+};
+
 /** Names with this prefix belong to the product; operators cannot create them. */
 export const BUILTIN_PREFIX = 'holdfast:';
 

@@ -125,7 +125,7 @@ export class Policies {
     await store.commit([
       write,
       audit.entry({ tenant, actor: actorOf(principal), action, subject: name, details }),
-      outbox.event({ tenant, name: 'policy.changed', subject: name, data: {} }),
+      outbox.event({ tenant, name: 'policy.changed', subject: name, data: details }),
     ]);
   }
 }

@@ -6,6 +6,7 @@ import {
   BUILTIN_PREFIX,
   CLAIM_POLICY,
   DEVICE_POLICY,
+  DENY_ALL_POLICY,
   EMPTY_POLICY,
   PROOF_POLICY,
   RESTRICTED_POLICY,
@@ -36,6 +37,11 @@ export interface PolicyAuthorityPorts {
   readonly scopeOf: (tenant: Tenant) => ArnScope;
 }
 
+interface Granted {
+  readonly names: readonly string[];
+  readonly policies: readonly NamedPolicy[];
+}
+
 const BUILTIN = new Map(
   [DEVICE_POLICY, PROOF_POLICY, CLAIM_POLICY, RESTRICTED_POLICY].map((each) => [each.name, each]),
 );
@@ -56,36 +62,34 @@ export class PolicyAuthority {
 
   /** @throws `store.unavailable` when the policies cannot be read: the caller refuses the peer. */
   async rightsOf(peer: AdmittedPeer, connection: ConnectionFacts): Promise<Rights> {
-    if (peer.kind === 'claim') return this.#claimRights(peer, connection);
-    const { clock, posture, products } = this.#ports;
-    const standing = await posture.postureOf(peer.principal);
+    if (peer.kind === 'claim') {
+      const context = contextOf(peer, connection, undefined);
+      return this.#rights('full', { names: [CLAIM_POLICY.name], policies: [CLAIM_POLICY] }, undefined, context);
+    }
+    const { tenant } = peer.principal;
+    const standing = await this.#ports.posture.postureOf(peer.principal);
     const context = contextOf(peer, connection, standing);
-    if (standing.rights === 'none') return this.#rights('none', [EMPTY_POLICY], undefined, context);
-    const product = await products.find(peer.principal.tenant, peer.device.product);
+    const product = await this.#ports.products.find(tenant, peer.device.product);
     const granted = await this.#grantedTo(peer, product?.policies ?? []);
-    if (standing.rights === 'full') return new Rights('full', new CompiledPolicy(granted, undefined, context), clock);
+    if (standing.rights === 'none')
+      return this.#rights('none', { ...granted, policies: [EMPTY_POLICY] }, undefined, context);
+    if (standing.rights === 'full') return this.#rights('full', granted, undefined, context);
     const names = product?.restrictedPolicies ?? [];
-    const boundary = names.length === 0 ? [RESTRICTED_POLICY] : await this.#load(peer.principal.tenant, names);
-    return this.#rights('restricted', granted, boundary, context);
-  }
-
-  #claimRights(peer: AdmittedPeer, connection: ConnectionFacts): Rights {
-    return this.#rights('full', [CLAIM_POLICY], undefined, contextOf(peer, connection, undefined));
+    const boundary = names.length === 0 ? [RESTRICTED_POLICY] : [...(await this.#load(tenant, names)), PROOF_POLICY];
+    return this.#rights('restricted', { ...granted, names: [...granted.names, ...names] }, boundary, context);
   }
 
   #rights(
     level: RightsLevel,
-    granted: readonly NamedPolicy[],
+    granted: Granted,
     boundary: readonly NamedPolicy[] | undefined,
     context: PolicyContext,
   ): Rights {
-    return new Rights(level, new CompiledPolicy(granted, boundary, context), this.#ports.clock);
+    const compiled = new CompiledPolicy(granted.policies, boundary, context);
+    return new Rights(level, compiled, this.#ports.clock, granted.names);
   }
 
-  async #grantedTo(
-    peer: Extract<AdmittedPeer, { kind: 'device' }>,
-    ofProduct: readonly string[],
-  ): Promise<readonly NamedPolicy[]> {
+  async #grantedTo(peer: Extract<AdmittedPeer, { kind: 'device' }>, ofProduct: readonly string[]): Promise<Granted> {
     const { devices, policies } = this.#ports;
     const { tenant, deviceId } = peer.principal;
     const groups = await devices.groupsOf(tenant, deviceId);
@@ -94,8 +98,8 @@ export class PolicyAuthority {
       ...groups.map((id) => ({ kind: 'group', id }) as const),
     ]);
     const names = [...new Set([...ofProduct, ...attached])];
-    if (names.length === 0) return [DEVICE_POLICY];
-    return [...(await this.#load(tenant, names)), PROOF_POLICY];
+    if (names.length === 0) return { names: [DEVICE_POLICY.name], policies: [DEVICE_POLICY] };
+    return { names, policies: [...(await this.#load(tenant, names)), PROOF_POLICY] };
   }
 
   /** All or nothing: a policy that cannot be read may be the one with the Deny (CVE-2018-12550, CVE-2017-7652). */
@@ -103,7 +107,7 @@ export class PolicyAuthority {
     const loaded: NamedPolicy[] = [];
     for (const name of names) {
       const policy = BUILTIN.get(name) ?? (await this.#read(tenant, name));
-      if (policy === undefined) return [EMPTY_POLICY];
+      if (policy === undefined) return [DENY_ALL_POLICY];
       loaded.push(policy);
     }
     return loaded;

@@ -17,11 +17,14 @@ export type RightsLevel = 'full' | 'restricted' | 'none';
 /** What one connection may do, as of the moment it was made; replaced whole when something changes. */
 export class Rights {
   readonly level: RightsLevel;
+  /** Names of the policies they were made from, the missing and unreadable ones included. */
+  readonly policies: readonly string[];
   readonly #policy: CompiledPolicy;
   readonly #clock: Clock;
 
-  constructor(level: RightsLevel, policy: CompiledPolicy, clock: Clock) {
+  constructor(level: RightsLevel, policy: CompiledPolicy, clock: Clock, policies: readonly string[] = []) {
     this.level = level;
+    this.policies = policies;
     this.#policy = policy;
     this.#clock = clock;
   }
@@ -49,14 +52,16 @@ export class Rights {
   }
 
   /**
-   * Judges a filter as it was sent. A shared subscription needs the right to its inner filter, because that is what is
-   * read, and must not be denied under its whole name.
+   * Judges a filter. A shared subscription needs the right to its inner filter, because that is what is read, and must
+   * not be denied under its whole name.
+   *
+   * @param share - ShareName, when `filter` is the inner filter of `$share/{ShareName}/{filter}`.
    */
-  subscribe(filter: string): Decision {
-    const inner = /^\$share\/[^/]*\/(.*)$/s.exec(filter)?.[1];
-    if (inner === undefined) return this.decide('iot:Subscribe', 'topicfilter', filter);
-    const whole = this.decide('iot:Subscribe', 'topicfilter', filter);
-    return whole.kind === 'deny' && whole.by !== undefined ? whole : this.decide('iot:Subscribe', 'topicfilter', inner);
+  subscribe(filter: string, share: string | undefined): Decision {
+    const decision = this.decide('iot:Subscribe', 'topicfilter', filter);
+    if (share === undefined || decision.kind === 'deny') return decision;
+    const whole = this.decide('iot:Subscribe', 'topicfilter', `$share/${share}/${filter}`);
+    return whole.kind === 'deny' && whole.by !== undefined ? whole : decision;
   }
 
   receive(topic: string): Decision {

@@ -16,6 +16,14 @@ const sameDevice = (event: StoredEvent, session: Session): boolean =>
 const sameProduct = (event: StoredEvent, session: Session): boolean =>
   sameTenant(event, session) && session.peer?.kind === 'device' && session.peer.device.product === event.subject;
 
+/** A document concerns those who have it; an attachment its device, or, since groups are not known here, everybody. */
+function samePolicy(event: StoredEvent, session: Session): boolean {
+  const { targetId, targetKind } = event.data;
+  if (!sameTenant(event, session) || session.peer?.kind !== 'device') return false;
+  if (targetKind === 'device') return session.peer.principal.deviceId === targetId;
+  return targetKind === 'group' || session.policies.includes(event.subject);
+}
+
 /** Every event that touches live connections. */
 export const REACTIONS: Readonly<Partial<Record<EventName, Reaction>>> = {
   'device.revoked': { kind: 'cut', target: device, reason: 'device-revoked' },
@@ -25,7 +33,7 @@ export const REACTIONS: Readonly<Partial<Record<EventName, Reaction>>> = {
   'certificate.superseded': { kind: 'cut', target: certificate, reason: 'certificate-superseded' },
   'claim.revoked': { kind: 'cut', target: claim, reason: 'claim-revoked' },
   'posture.changed': { kind: 'refresh', concerns: sameDevice },
-  'policy.changed': { kind: 'refresh', concerns: sameTenant },
+  'policy.changed': { kind: 'refresh', concerns: samePolicy },
   'product.changed': { kind: 'refresh', concerns: sameProduct },
 };
 
@@ -35,7 +43,11 @@ export interface EventReactionsPorts {
   readonly clock: Clock;
   readonly log: Log;
   /** Told of every cut, for what has no connection: stored sessions, queues, retained messages. */
-  readonly onCut?: (target: CutTarget, reason: CutReason) => void;
+  readonly onCut?: (cut: {
+    readonly event: StoredEvent;
+    readonly target: CutTarget;
+    readonly reason: CutReason;
+  }) => void;
 }
 
 /** How often the outbox is read although nobody called: a lost wake-up costs no more than this. */
@@ -100,7 +112,7 @@ export class EventReactions {
     if (reaction.kind === 'cut') {
       const target = reaction.target(event);
       sessions.cut(target, reaction.reason);
-      onCut?.(target, reaction.reason);
+      onCut?.({ event, target, reason: reaction.reason });
       return;
     }
     for (const session of sessions.live()) if (reaction.concerns(event, session)) session.refresh?.();

@@ -20,3 +20,6 @@ export {
 } from './session-table.ts';
 export { TlsDoor, type TlsDoorOptions } from './tls-door.ts';
 export { type ServerMaterial } from './tls-settings.ts';
+export { MqttAuthenticator, type MqttAuthenticatorPorts } from './mqtt-authenticator.ts';
+export { gatewayObserver, type GatewayObserverPorts, MqttDoor, type MqttDoorOptions, purgeMqtt } from './mqtt-door.ts';
+export { deviceSessionKey, GatewayPrincipal } from './mqtt-principal.ts';

@@ -52,6 +52,8 @@ export interface Session {
   readonly signal: AbortSignal;
   /** What to do when the peer's rights may have changed. */
   refresh: (() => void) | undefined;
+  /** Names of the policies its rights were made from. */
+  policies: readonly string[];
 }
 
 interface Entry extends Session {
@@ -102,6 +104,7 @@ export class SessionTable {
       abort,
       missed: [],
       refresh: undefined,
+      policies: [],
     };
     this.#entries.set(connection.id, entry);
     this.#identifying.add(entry);

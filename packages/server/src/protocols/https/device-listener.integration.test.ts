@@ -6,8 +6,8 @@ import { silentLog, systemClock } from '@holdfast/kernel';
 import { CompiledPolicy, DEVICE_POLICY, Rights, type RightsLevel } from '@holdfast/trust/communication';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AuditTrail, PeerAdmission, PresenceBoard, SessionTable } from '../gateway/index.ts';
-import { type Issued, TestAuthority } from '../gateway/test-authority.ts';
-import { TestAudit, TestRegistry } from '../gateway/test-registry.ts';
+import { type Issued, TestAuthority } from '../gateway/testing/test-authority.ts';
+import { TestAudit, TestRegistry } from '../gateway/testing/test-registry.ts';
 import { DeviceListener } from './device-listener.ts';
 import type { DeviceRoute } from './device-route.ts';
 
@@ -137,7 +137,10 @@ function credentials(client: Issued | undefined, options: ConnectionOptions = {}
 async function ask(
   method: string,
   path: string,
-  options: ConnectionOptions & { readonly body?: string | Buffer; readonly headers?: Record<string, string> } = credentials(lamp),
+  options: ConnectionOptions & {
+    readonly body?: string | Buffer;
+    readonly headers?: Record<string, string>;
+  } = credentials(lamp),
 ): Promise<Answer> {
   const { body, headers, ...tls } = options;
   const request = httpsRequest({ ...tls, method, path, headers, agent: false } as object);
@@ -222,7 +225,8 @@ describe('the device listener', () => {
   });
 
   it('refuses what two parsers could read differently', async () => {
-    const smuggled = 'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n';
+    const smuggled =
+      'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n';
     expect((await probe(credentials(lamp), smuggled)).said).toMatch(/^HTTP\/1\.1 400/);
     const header = `GET /hello/x HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`;
     const { said, closed } = await probe(credentials(lamp), header);
@@ -289,12 +293,28 @@ describe('TLS on the device listener', () => {
   const refused = { said: '', closed: true };
 
   it.each<readonly [string, () => Issued | undefined, string]>([
-    ['of another CA with the same names (AC01)', () => foreign.issue({ profile: 'device-ldevid', name: 'lamp-1' }), 'auth.untrusted_ca'],
+    [
+      'of another CA with the same names (AC01)',
+      () => foreign.issue({ profile: 'device-ldevid', name: 'lamp-1' }),
+      'auth.untrusted_ca',
+    ],
     ['that signed itself (AC02)', () => new TestAuthority('lamp-1').root, 'auth.untrusted_ca'],
-    ['that a device certificate issued (AC02)', () => TestAuthority.under('lamp-1', lamp).issue({ profile: 'device-ldevid', name: 'lamp-2' }), 'auth.untrusted_ca'],
+    [
+      'that a device certificate issued (AC02)',
+      () => TestAuthority.under('lamp-1', lamp).issue({ profile: 'device-ldevid', name: 'lamp-2' }),
+      'auth.untrusted_ca',
+    ],
     ['that is missing (AC21)', () => undefined, 'auth.failed'],
-    ['that has expired (AC08)', () => ours.issue({ profile: 'device-ldevid', name: 'lamp-1', notAfter: Date.now() - 1_000 }), 'auth.untrusted_ca'],
-    ['that is not valid yet (AC08)', () => ours.issue({ profile: 'device-ldevid', name: 'lamp-1', notBefore: Date.now() + 60_000 }), 'auth.untrusted_ca'],
+    [
+      'that has expired (AC08)',
+      () => ours.issue({ profile: 'device-ldevid', name: 'lamp-1', notAfter: Date.now() - 1_000 }),
+      'auth.untrusted_ca',
+    ],
+    [
+      'that is not valid yet (AC08)',
+      () => ours.issue({ profile: 'device-ldevid', name: 'lamp-1', notBefore: Date.now() + 60_000 }),
+      'auth.untrusted_ca',
+    ],
     ['that is for servers', () => server, 'auth.untrusted_ca'],
   ])('refuses a certificate %s before a byte of HTTP is answered', async (_, client, action) => {
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -312,9 +332,9 @@ describe('TLS on the device listener', () => {
     registry.refuse(lamp, 'identity.certificate_revoked');
     const answer = await ask('GET', '/hello/x');
     expect(answer.status).toBe(403);
-    await expect.poll(() => audit.facts).toMatchObject([
-      { action: 'connect.refused', details: { code: 'identity.certificate_revoked' } },
-    ]);
+    await expect
+      .poll(() => audit.facts)
+      .toMatchObject([{ action: 'connect.refused', details: { code: 'identity.certificate_revoked' } }]);
   });
 
   const resumable = async (maxVersion: 'TLSv1.2' | 'TLSv1.3', client: Issued): Promise<Buffer> => {

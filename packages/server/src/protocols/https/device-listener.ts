@@ -155,7 +155,8 @@ export class DeviceListener {
     const { remoteAddress } = held.session.connection;
     held.rights ??= authority.rightsOf(outcome.peer, { clientId: undefined, remoteAddress });
     try {
-      const { level } = await held.rights;
+      const { level, policies } = await held.rights;
+      held.session.policies = policies;
       if (level === 'none') return { kind: 'refused', code: 'communication.not_allowed' };
       const recheck = async () => (await this.#judge(held)).kind === 'known';
       return { kind: 'known', principal: outcome.peer.principal, rights: level, signal: held.session.signal, recheck };

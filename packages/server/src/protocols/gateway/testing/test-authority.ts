@@ -64,7 +64,9 @@ function issue(wish: Wish, issuerKey: KeyObject | undefined, issuerName: Uint8Ar
     ...(wish.profile === 'server' ? { subjectAltName: [{ kind: 'dns', text: 'localhost' } as const] } : {}),
   });
   const der = encodeSigned(tbs, ALGORITHM, sign('sha256', tbs, issuerKey ?? privateKey));
-  const base64 = Buffer.from(der).toString('base64').replace(/(.{64})(?=.)/g, '$1\n');
+  const base64 = Buffer.from(der)
+    .toString('base64')
+    .replace(/(.{64})(?=.)/g, '$1\n');
   return {
     der,
     pem: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,

@@ -1,0 +1,108 @@
+import { type Clock, type ErrorCode, HoldfastError, type Log } from '@holdfast/kernel';
+import type { AdmittedPeer, ConnectWish, Decision, PolicyAuthority } from '@holdfast/trust/communication';
+import { actorOf } from '@holdfast/trust/principal';
+import { REASON, RETURN_CODE } from '@holdfast/wire/mqtt';
+import type { AdmitRequest, AdmitVerdict, Authenticator } from '../mqtt/ports.ts';
+import type { AuditTrail } from './audit-trail.ts';
+import { LiveRights, RefreshQueue } from './live-rights.ts';
+import { MqttPeer } from './mqtt-peer.ts';
+import { GatewayPrincipal } from './mqtt-principal.ts';
+import type { PeerAdmission } from './peer-admission.ts';
+import type { SessionTable } from './session-table.ts';
+
+export interface MqttAuthenticatorPorts {
+  readonly admission: PeerAdmission;
+  readonly authority: Pick<PolicyAuthority, 'rightsOf'>;
+  readonly sessions: SessionTable;
+  readonly trail: AuditTrail;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const REFUSED = { kind: 'refused', returnCode: RETURN_CODE.notAuthorized, reason: REASON.notAuthorized } as const;
+const BAD_ID = {
+  kind: 'refused',
+  returnCode: RETURN_CODE.identifierRejected,
+  reason: REASON.clientIdentifierNotValid,
+} as const;
+
+/** Client ids a claim may use: the future device's, as stock clients do, and nothing a topic filter could read. */
+const CLAIM_CLIENT_ID = /^[a-zA-Z0-9:_.-]{1,128}$/;
+
+/** Says who an MQTT client is: by its certificate alone. User name and password are neither asked for nor looked at. */
+export class MqttAuthenticator implements Authenticator {
+  readonly #ports: MqttAuthenticatorPorts;
+  readonly #refreshes: RefreshQueue;
+
+  constructor(ports: MqttAuthenticatorPorts) {
+    this.#ports = ports;
+    this.#refreshes = new RefreshQueue(ports.clock);
+  }
+
+  /** Resolves when no session waits for its rights to be read again. */
+  settled(): Promise<void> {
+    return this.#refreshes.settled();
+  }
+
+  async admit(request: AdmitRequest): Promise<AdmitVerdict> {
+    const held = request.peer.identity;
+    if (!(held instanceof MqttPeer)) return REFUSED;
+    const outcome = await held.admission;
+    if (outcome.kind === 'refused') return refusal(outcome.code);
+    const { peer } = outcome;
+    if (!isOwnClientId(peer, request)) return this.#refuse(held, peer, request, 'client-id');
+
+    const wish = wishOf(request);
+    const connection = { clientId: request.clientId, remoteAddress: held.remoteAddress };
+    const live = new LiveRights(
+      { ...this.#ports, refreshes: this.#refreshes },
+      { session: held.session, connection, wish },
+      await this.#ports.authority.rightsOf(peer, connection),
+    );
+    const decision = live.current.connect(wish);
+    if (decision.kind === 'deny') return this.#refuse(held, peer, request, decision);
+    if (held.session.state !== 'live') return REFUSED;
+    return { kind: 'admitted', principal: new GatewayPrincipal(this.#ports, held.session, peer, live, request) };
+  }
+
+  #refuse(
+    held: MqttPeer,
+    peer: AdmittedPeer,
+    request: AdmitRequest,
+    why: 'client-id' | Extract<Decision, { kind: 'deny' }>,
+  ): AdmitVerdict {
+    const { principal } = peer;
+    this.#ports.trail.record(held.session.connection.fingerprint, {
+      tenant: principal.tenant,
+      actor: actorOf(principal),
+      action: 'connect.refused',
+      subject: principal.kind === 'device' ? principal.deviceId : principal.claimId,
+      details: {
+        reason: why === 'client-id' ? why : why.layer,
+        policy: why === 'client-id' ? null : (why.by?.policy ?? null),
+        clientId: request.clientId,
+        will: request.connect.will?.topic ?? null,
+        address: held.remoteAddress,
+      },
+    });
+    return why === 'client-id' ? BAD_ID : REFUSED;
+  }
+}
+
+/** A device is called what its certificate says (AC09); nobody else may, since sessions and policies go by the name. */
+function isOwnClientId(peer: AdmittedPeer, request: AdmitRequest): boolean {
+  if (request.clientIdAssigned) return false;
+  if (peer.kind === 'claim') return CLAIM_CLIENT_ID.test(request.clientId);
+  return request.clientId === peer.principal.deviceId;
+}
+
+function wishOf({ clientId, connect }: AdmitRequest): ConnectWish {
+  const persistent = connect.version === 5 ? (connect.properties.sessionExpiryInterval ?? 0) > 0 : !connect.clean;
+  return { clientId, persistent, will: connect.will };
+}
+
+/** @throws `store.unavailable`, which the core words as "server unavailable": nobody is refused for our own trouble. */
+function refusal(code: ErrorCode): AdmitVerdict {
+  if (code === 'store.unavailable') throw new HoldfastError(code);
+  return REFUSED;
+}

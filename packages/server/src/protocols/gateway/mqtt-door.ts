@@ -1,0 +1,182 @@
+import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
+import type { TakeoverWatch } from '@holdfast/trust/identity';
+import type { StoredEvent } from '@holdfast/trust/ports';
+import { REASON } from '@holdfast/wire/mqtt';
+import { type ConnectionInfo, type MqttBroker, type MqttObserver, SocketTransport } from '../mqtt/index.ts';
+import type { AdmissionLimits } from './limits.ts';
+import { MqttPeer } from './mqtt-peer.ts';
+import { deviceSessionPrefix, GatewayPrincipal } from './mqtt-principal.ts';
+import { type PeerAdmission, peerFingerprint } from './peer-admission.ts';
+import type { PresenceBoard } from './presence.ts';
+import type { CutReason, CutTarget, SessionTable } from './session-table.ts';
+import { TlsDoor, type TlsDoorOptions } from './tls-door.ts';
+import type { ServerMaterial } from './tls-settings.ts';
+
+export interface MqttDoorOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly material: ServerMaterial;
+  readonly clientCas: readonly string[];
+  readonly ticketSecret: Uint8Array;
+  readonly ticketEpoch: number;
+  readonly limits?: Partial<AdmissionLimits>;
+  readonly broker: Pick<MqttBroker, 'accept' | 'cut'> & { readonly limits: { readonly lingerMs: number } };
+  readonly admission: PeerAdmission;
+  readonly onRefused: TlsDoorOptions['onRefused'];
+  /** Unique for each connection of the process' life. */
+  readonly nextConnectionId: () => string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** MQTT over TLS: proves the certificate, registers the connection, and leaves the rest to the MQTT core. */
+export class MqttDoor {
+  readonly #options: MqttDoorOptions;
+  readonly #door: TlsDoor;
+
+  constructor(options: MqttDoorOptions) {
+    this.#options = options;
+    this.#door = new TlsDoor({
+      name: 'mqtt',
+      host: options.host,
+      port: options.port,
+      material: options.material,
+      clientCas: options.clientCas,
+      alpn: ['x-amzn-mqtt-ca', 'mqtt'],
+      ticketSecret: options.ticketSecret,
+      ticketEpoch: options.ticketEpoch,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      makeServer: (tls) => this.#makeServer(tls),
+      onRefused: options.onRefused,
+      clock: options.clock,
+      log: options.log,
+    });
+  }
+
+  get door(): TlsDoor {
+    return this.#door;
+  }
+
+  /** @returns the port in use. */
+  listen(): Promise<number> {
+    return this.#door.listen();
+  }
+
+  close(): Promise<void> {
+    return this.#door.close();
+  }
+
+  #makeServer(tls: TlsOptions): TlsServer {
+    return createTlsServer(tls, (socket) => this.#connected(socket));
+  }
+
+  #connected(socket: TLSSocket): void {
+    this.#door.shaken(socket);
+    const fingerprint = peerFingerprint(socket);
+    if (fingerprint === undefined) {
+      socket.destroy();
+      return;
+    }
+    const { admission, broker, clock, nextConnectionId } = this.#options;
+    const held: { brokerId?: string | undefined } = {};
+    const opened = admission.open({
+      id: nextConnectionId(),
+      protocol: 'mqtt',
+      fingerprint,
+      remoteAddress: socket.remoteAddress ?? '',
+      end: () => {
+        if (held.brokerId === undefined) socket.destroy();
+        else broker.cut((subject) => subject.connectionId === held.brokerId);
+      },
+    });
+    socket.once('close', () => admission.closed(opened.session));
+    const identity = new MqttPeer(opened.session, opened.admission);
+    const peer = { address: `${socket.remoteAddress}:${socket.remotePort}`, identity };
+    held.brokerId = broker.accept(new SocketTransport(socket, { peer, clock, lingerMs: broker.limits.lingerMs }));
+  }
+}
+
+/** Cuts after which nothing the device left may stay: its key was, or may have been, in other hands. */
+const PURGING: ReadonlySet<CutReason> = new Set(['device-revoked', 'device-quarantined', 'certificate-revoked']);
+
+/**
+ * What a cut means to MQTT beyond the connections: the device's stored session with its queue, and what it retained.
+ *
+ * For a certificate the event names the device; its other certificates keep their connections.
+ */
+export function purgeMqtt(
+  broker: Pick<MqttBroker, 'cut'>,
+  { event, reason, target }: { readonly event: StoredEvent; readonly target: CutTarget; readonly reason: CutReason },
+): void {
+  if (!PURGING.has(reason)) return;
+  const deviceId = target.kind === 'device' ? target.deviceId : event.data['deviceId'];
+  if (typeof deviceId !== 'string') return;
+  const prefix = deviceSessionPrefix(event.tenant, deviceId);
+  broker.cut(({ sessionKey }) => sessionKey?.startsWith(prefix) ?? false, {
+    reason: REASON.administrativeAction,
+    purgeSession: true,
+    purgeRetained: true,
+  });
+}
+
+export interface GatewayObserverPorts {
+  readonly presence: PresenceBoard;
+  readonly takeovers: TakeoverWatch;
+  readonly sessions: SessionTable;
+  readonly log: Log;
+}
+
+/** Tells presence, and the watch for copied keys, what happens to MQTT connections. */
+export function gatewayObserver(
+  ports: GatewayObserverPorts,
+): Required<Pick<MqttObserver, 'connected' | 'disconnected' | 'takenOver'>> {
+  const { presence } = ports;
+  return {
+    connected(connection) {
+      const device = deviceOf(connection);
+      if (device === undefined) return;
+      presence.connected({
+        ...device,
+        protocol: 'mqtt',
+        connectionId: connection.connectionId,
+        remoteAddress: connection.address,
+        connectedAt: connection.connectedAt,
+      });
+    },
+    disconnected(connection) {
+      const device = deviceOf(connection);
+      if (device !== undefined) presence.disconnected(device.tenant, device.deviceId, connection.connectionId);
+    },
+    takenOver(previous, next) {
+      void reportTakeover(ports, previous, next);
+    },
+  };
+}
+
+async function reportTakeover(
+  { log, sessions, takeovers }: GatewayObserverPorts,
+  previous: ConnectionInfo,
+  next: ConnectionInfo,
+): Promise<void> {
+  const device = deviceOf(next);
+  if (device === undefined) return;
+  const place = ({ address, connectedAt, connectionId }: ConnectionInfo) => ({
+    connectionId,
+    remoteAddress: address,
+    connectedAt,
+  });
+  try {
+    const verdict = await takeovers.takenOver({ ...device, previous: place(previous), next: place(next) });
+    // The event says so too; the clone must not talk until it comes.
+    if (verdict === 'quarantined') sessions.cut({ kind: 'device', ...device }, 'device-quarantined');
+  } catch (error) {
+    log.error('a take-over could not be judged', { code: toHoldfastError(error).code, deviceId: device.deviceId });
+  }
+}
+
+function deviceOf({ principal }: ConnectionInfo): { readonly tenant: string; readonly deviceId: string } | undefined {
+  if (!(principal instanceof GatewayPrincipal) || principal.peer.kind !== 'device') return undefined;
+  const { deviceId, tenant } = principal.peer.principal;
+  return { tenant, deviceId };
+}
