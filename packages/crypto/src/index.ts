@@ -104,3 +104,4 @@ export {
   verifyConsistency,
   verifyInclusion,
 } from './transparency/proofs.ts';
+export * from './release/index.ts';

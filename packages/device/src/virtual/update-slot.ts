@@ -37,6 +37,16 @@ export class UpdateSlot {
     for (let i = 0; i < sectors; i++) this.#flash.erase(secondary.firstSector + i);
   }
 
+  /** Erases the sector that holds `offset`. @returns its range, in bytes from the start of the slot */
+  eraseAround(offset: number): { readonly from: number; readonly to: number } {
+    const { sectorSize } = this.#plan.board.geometry;
+    const sector = Math.floor(offset / sectorSize);
+    if (offset < 0 || offset >= this.capacity)
+      throw new HoldfastError('device.image_too_large', { capacity: this.capacity });
+    this.#flash.erase(this.#plan.secondary.firstSector + sector);
+    return { from: sector * sectorSize, to: (sector + 1) * sectorSize };
+  }
+
   /** @param offset - a multiple of the write unit, each block once */
   write(offset: number, bytes: Uint8Array): void {
     if (offset + bytes.length > this.capacity)

@@ -1,0 +1,8 @@
+export {
+  type ManifestVerdict,
+  type RootVerdict,
+  signReleaseManifest,
+  signReleaseRoot,
+  verifyReleaseManifest,
+  verifyRootChange,
+} from './release.ts';

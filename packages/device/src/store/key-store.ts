@@ -1,0 +1,45 @@
+import { generatePrivateKey, importPrivateKey, type PrivateKey } from '@holdfast/crypto';
+import type { DeviceStore } from './device-store.ts';
+
+/** Where private keys live, by name; a file, or a secure element behind the same calls. */
+export interface KeyStore {
+  /** Makes a P-256 key pair and keeps it before it is handed out. */
+  create(name: string): Promise<PrivateKey>;
+  /** Keeps a key that somebody else made. */
+  put(name: string, key: PrivateKey): Promise<void>;
+  load(name: string): Promise<PrivateKey | undefined>;
+  remove(name: string): Promise<void>;
+}
+
+/** Keys as PKCS #8 files of the device's store. */
+export class FileKeyStore implements KeyStore {
+  readonly #store: DeviceStore;
+
+  constructor(store: DeviceStore) {
+    this.#store = store;
+  }
+
+  async create(name: string): Promise<PrivateKey> {
+    const key = await generatePrivateKey('P-256');
+    await this.put(name, key);
+    return key;
+  }
+
+  put(name: string, key: PrivateKey): Promise<void> {
+    this.#store.write(fileOf(name), key.exportPkcs8());
+    return Promise.resolve();
+  }
+
+  /** @throws `crypto.bad_key` when the file is no key */
+  async load(name: string): Promise<PrivateKey | undefined> {
+    const pkcs8 = this.#store.read(fileOf(name));
+    return pkcs8 === undefined ? undefined : importPrivateKey(pkcs8);
+  }
+
+  remove(name: string): Promise<void> {
+    this.#store.remove(fileOf(name));
+    return Promise.resolve();
+  }
+}
+
+const fileOf = (name: string): string => `${name}.key`;
