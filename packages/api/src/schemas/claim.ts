@@ -6,9 +6,9 @@ export const ClaimState = z.enum(['active', 'exhausted', 'expired', 'cancelled']
 export const Claim = z.object({
   id: z.string(),
   product: Name,
-  /** The serials it may register, or absent when a quota limits it. */
-  serials: z.array(z.string()).optional(),
-  quota: z.number().int().optional(),
+  /** Whether it may register listed serial numbers only, or any up to the limit. */
+  scope: z.enum(['serials', 'quota']),
+  limit: z.number().int(),
   used: z.number().int(),
   autoRegister: z.boolean(),
   state: ClaimState,

@@ -20,7 +20,7 @@ export const ProvenFirmware = z.object({
   version: z.string(),
   securityCounter: SecurityCounter,
   digest: Sha256Hex,
-  bootState: z.enum(['test', 'confirmed']),
+  bootState: z.enum(['test', 'confirmed', 'recovery']),
 });
 
 export const Presence = z.object({
@@ -33,7 +33,7 @@ export const Presence = z.object({
 export const CertificateSummary = z.object({
   fingerprint: Sha256Hex,
   serialNumber: z.string(),
-  state: z.enum(['pending', 'active', 'superseded', 'revoked', 'expired']),
+  state: z.enum(['pending', 'active', 'successor', 'superseded', 'revoked', 'abandoned', 'expired']),
   keyOrigin: z.enum(['device', 'server']),
   notBefore: Timestamp,
   notAfter: Timestamp,
@@ -46,6 +46,8 @@ export const Device = z.object({
   product: Name,
   hardwareRevision: z.string(),
   state: DeviceState,
+  /** Why it is held back, in words. */
+  stateReason: z.string().optional(),
   groups: z.array(Name),
   attributes: z.record(z.string(), z.string()),
   posture: Posture,
@@ -96,7 +98,6 @@ export const RevocationReason = z.enum([
   'affiliationChanged',
   'superseded',
   'cessationOfOperation',
-  'certificateHold',
   'privilegeWithdrawn',
 ]);
 
@@ -106,7 +107,6 @@ export const RevocationOutcome = z.object({
   kind: z.enum(['revoked', 'already-revoked']),
   certificates: z.number().int(),
   sessionsCut: z.number().int(),
-  executionsCancelled: z.number().int(),
   elapsedMs: z.number(),
 });
 export type RevocationOutcome = z.infer<typeof RevocationOutcome>;

@@ -6,6 +6,10 @@ export const EvidencePolicy = z.enum(['required', 'none']);
 
 export const ImageKeyKind = z.enum(['ecdsa-p256', 'ed25519', 'rsa-2048', 'rsa-3072']);
 
+/** The key that signs images of a product; `keyHash` is MCUboot's KEYHASH in hex. */
+export const ImageKey = z.object({ kind: ImageKeyKind, publicKeyPem: z.string(), keyHash: z.string() });
+export type ImageKey = z.infer<typeof ImageKey>;
+
 /** How images of this product are laid out (MCUboot). */
 export const BootProfile = z.object({
   format: z.literal('mcuboot'),
@@ -23,7 +27,8 @@ export const Product = z.object({
   name: Name,
   hardwareRevisions: z.array(z.string().min(1).max(64)).min(1),
   evidence: EvidencePolicy,
-  imageKey: z.object({ kind: ImageKeyKind, publicKeyPem: z.string(), keyHash: z.string() }),
+  /** Absent when images are signed elsewhere. */
+  imageKey: ImageKey.optional(),
   boot: BootProfile,
   minimumVersion: FirmwareVersion.optional(),
   minimumSecurityCounter: SecurityCounter,

@@ -28,6 +28,7 @@ export const ReleaseDetail = Release.extend({
   /** The verifier's reading of the image: TLVs, key hash, measurement. */
   image: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });
+export type ReleaseDetail = z.infer<typeof ReleaseDetail>;
 
 /** Either raw firmware that Holdfast signs for the product, or an image that is signed already. */
 export const CreateRelease = z.object({
@@ -86,8 +87,8 @@ export const Rollout = z.object({
   version: FirmwareVersion,
   target: z.object({ group: Name.optional(), devices: z.array(DeviceId).optional() }),
   state: RolloutState,
-  counts: z.record(ExecutionStatus, z.number().int()),
-  outcomes: z.record(ExecutionOutcome, z.number().int()),
+  counts: z.partialRecord(ExecutionStatus, z.number().int()),
+  outcomes: z.partialRecord(ExecutionOutcome, z.number().int()),
   createdAt: Timestamp,
 });
 export type Rollout = z.infer<typeof Rollout>;

@@ -24,7 +24,7 @@ export function readKeyFile(file: string, passphrase?: string): KeyObject {
 }
 
 /** @throws `boot.private_key_needed` when the file holds a public key; as {@link readKeyFile} */
-export function readPrivateKeyFile(file: string, passphrase?: string): KeyObject {
+function readPrivateKeyFile(file: string, passphrase?: string): KeyObject {
   const key = readKeyFile(file, passphrase);
   if (key.type !== 'private') throw new HoldfastError('boot.private_key_needed', { path: file });
   return key;

@@ -23,7 +23,7 @@ const CLAIM_COLUMNS: readonly Column<Claim>[] = [
   { title: 'CLAIM', value: (row) => row.id },
   { title: 'PRODUCT', value: (row) => row.product },
   { title: 'STATE', value: (row) => row.state },
-  { title: 'USED', value: (row) => `${row.used}/${row.quota ?? row.serials?.length ?? 0}` },
+  { title: 'USED', value: (row) => `${row.used}/${row.limit}` },
   { title: 'EXPIRES', value: (row) => row.expiresAt },
 ];
 
@@ -33,7 +33,7 @@ function claimFacts(claim: Claim, io: CommandIo): string {
       ['claim', claim.id],
       ['product', claim.product],
       ['state', claim.state],
-      ['limit', claim.serials === undefined ? `${claim.quota} devices` : `serials ${claim.serials.join(',')}`],
+      ['limit', `${claim.limit} ${claim.scope === 'serials' ? 'listed serial numbers' : 'devices'}`],
       ['used', claim.used],
       ['expires', claim.expiresAt],
     ],

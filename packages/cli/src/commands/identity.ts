@@ -127,7 +127,6 @@ function registerLifecycle(noun: Command, io: CommandIo): void {
           ['outcome', outcome.kind],
           ['certificates revoked', outcome.certificates],
           ['sessions cut', outcome.sessionsCut],
-          ['jobs cancelled', outcome.executionsCancelled],
           ['took ms', Math.round(outcome.elapsedMs)],
         ],
         io,

@@ -20,7 +20,7 @@ const PRODUCT_COLUMNS: readonly Column<Product>[] = [
   { title: 'REVISIONS', value: (row) => row.hardwareRevisions.join(',') },
   { title: 'EVIDENCE', value: (row) => row.evidence },
   { title: 'MINIMUM', value: (row) => `${row.minimumVersion ?? '-'} / ${row.minimumSecurityCounter}` },
-  { title: 'IMAGE KEY', value: (row) => row.imageKey.kind },
+  { title: 'IMAGE KEY', value: (row) => row.imageKey?.kind },
 ];
 
 const MINIMUM: readonly VerbOption[] = [
@@ -37,7 +37,7 @@ function productFacts(product: Product, io: CommandIo): string {
       ['evidence', product.evidence],
       ['minimum version', product.minimumVersion],
       ['minimum security counter', product.minimumSecurityCounter],
-      ['image key', `${product.imageKey.kind} ${product.imageKey.keyHash}`],
+      ['image key', product.imageKey && `${product.imageKey.kind} ${product.imageKey.keyHash}`],
       ['image layout', `${product.boot.format}, header ${product.boot.headerSize}, slot ${product.boot.slotSize}`],
     ],
     io,

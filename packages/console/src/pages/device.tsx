@@ -14,6 +14,8 @@ type Certificate = DeviceDetail['certificates'][number];
 const CERTIFICATE_TONE: Readonly<Record<Certificate['state'], Tone>> = {
   active: 'good',
   pending: 'watch',
+  successor: 'watch',
+  abandoned: 'plain',
   superseded: 'plain',
   revoked: 'bad',
   expired: 'bad',

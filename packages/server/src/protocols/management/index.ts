@@ -1,7 +1,7 @@
 export { type Asset, loadAssets } from './console-assets.ts';
 export { ConsoleSessions } from './console-sessions.ts';
 export type { LiveFeed } from './event-stream.ts';
-export type { HandlerInput, HandlerOutput, ManagementContext, ManagementHandlers } from './handlers.ts';
+export type { HandlerInput, HandlerOutput, ManagementContext, ManagementHandlers } from './handler-types.ts';
 export {
   createManagementListener,
   listenOnSocket,

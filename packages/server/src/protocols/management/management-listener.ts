@@ -6,7 +6,7 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { type Asset, addConsoleRoutes } from './console-assets.ts';
 import { type ConsoleSessions } from './console-sessions.ts';
 import { type LiveFeed, streamEvents } from './event-stream.ts';
-import type { ManagementContext, ManagementHandlers } from './handlers.ts';
+import type { ManagementContext, ManagementHandlers } from './handler-types.ts';
 import { toProblem } from './problem.ts';
 import { type Authenticate, addManagementRoutes } from './routes.ts';
 
@@ -102,8 +102,7 @@ function codedRequestError(error: unknown): unknown {
 }
 
 function contextOf(ports: ManagementPorts, name: string, via: 'socket' | 'console'): ManagementContext {
-  const signal = new AbortController().signal;
-  return { principal: { kind: 'operator', tenant: ports.tenant, name, via }, signal };
+  return { principal: { kind: 'operator', tenant: ports.tenant, name, via } };
 }
 
 function authenticateConsole(ports: ManagementPorts): Authenticate {

@@ -2,7 +2,7 @@ import { OPERATIONS, type Operation, type OperationName } from '@holdfast/api';
 import { HoldfastError, parseStrictJson } from '@holdfast/kernel';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import type { ManagementContext, ManagementHandlers, ManagementOperation } from './handlers.ts';
+import type { ManagementContext, ManagementHandlers, ManagementOperation } from './handler-types.ts';
 
 type LooseHandler = (input: object, context: ManagementContext) => Promise<unknown>;
 

@@ -2,10 +2,9 @@ import type { OperationName, Operations } from '@holdfast/api';
 import type { OperatorPrincipal } from '@holdfast/trust/principal';
 import type { z } from 'zod';
 
-/** Who asks, and until when anybody waits for the answer. */
+/** Who asks. */
 export interface ManagementContext {
   readonly principal: OperatorPrincipal;
-  readonly signal: AbortSignal;
 }
 
 type PathParams<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`

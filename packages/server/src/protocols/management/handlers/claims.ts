@@ -1,0 +1,40 @@
+import type { Clock } from '@holdfast/kernel';
+import type { Claims } from '@holdfast/trust/identity';
+import { encodePem } from '@holdfast/wire/pem';
+import type { ManagementHandlers } from '../handler-types.ts';
+import { pageOf } from './devices.ts';
+import { viewClaim } from './views.ts';
+
+const HOUR_MS = 3_600_000;
+
+export interface ClaimHandlerPorts {
+  readonly clock: Clock;
+  readonly claims: Claims;
+}
+
+type ClaimOperation = 'claims.create' | 'claims.list' | 'claims.show' | 'claims.cancel';
+
+export function claimHandlers({ claims, clock }: ClaimHandlerPorts): Pick<ManagementHandlers, ClaimOperation> {
+  return {
+    'claims.create': async ({ body }, { principal }) => {
+      const { expiresInHours, ...wish } = body;
+      const now = clock.now();
+      const created = await claims.create(principal, { ...wish, expiresAt: now + expiresInHours * HOUR_MS });
+      return {
+        ...viewClaim(created.claim, now),
+        certificatePem: encodePem('CERTIFICATE', created.certificateDer),
+        privateKeyPem: encodePem('PRIVATE KEY', created.privateKeyPkcs8),
+      };
+    },
+    'claims.list': async ({ query }, { principal }) => {
+      const page = await claims.list(principal.tenant, query);
+      return pageOf(
+        page.rows.map((claim) => viewClaim(claim, clock.now())),
+        page.next,
+      );
+    },
+    'claims.show': async ({ claim }, { principal }) =>
+      viewClaim(await claims.show(principal.tenant, claim), clock.now()),
+    'claims.cancel': async ({ claim }, { principal }) => viewClaim(await claims.cancel(principal, claim), clock.now()),
+  };
+}

@@ -1,0 +1,111 @@
+import { type Clock, decodeBase64 } from '@holdfast/kernel';
+import type { Registry, Revocation } from '@holdfast/trust/identity';
+import type {
+  CertificateRepository,
+  DeviceId,
+  DeviceRecord,
+  PostureRepository,
+  Presence,
+  Tenant,
+} from '@holdfast/trust/ports';
+import type { ControlJobs } from '@holdfast/trust/update';
+import type { ManagementHandlers } from '../handler-types.ts';
+import type { AuditReader } from './audit.ts';
+import { type DeviceFacts, viewAuditEntry, viewDevice, viewDeviceDetail, viewExecution } from './views.ts';
+
+export interface DeviceHandlerPorts {
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly revocation: Revocation;
+  readonly certificates: Pick<CertificateRepository, 'ofDevice'>;
+  readonly postures: Pick<PostureRepository, 'find'>;
+  readonly presence: { of(tenant: Tenant, deviceId: DeviceId): readonly Presence[] };
+  readonly jobs: Pick<ControlJobs, 'executionsOfDevice' | 'cancelAllOf'>;
+  readonly audit: AuditReader;
+  /** PEM of a device certificate and its issuers up to the root. */
+  readonly chainPem: (certificateDer: Uint8Array) => string;
+  /** Cuts what a device has open; how many sessions that were. */
+  readonly cut: (tenant: Tenant, deviceId: DeviceId) => Promise<number>;
+}
+
+type DeviceOperation =
+  | 'devices.create'
+  | 'devices.list'
+  | 'devices.show'
+  | 'devices.timeline'
+  | 'devices.executions'
+  | 'devices.groups'
+  | 'devices.revoke'
+  | 'devices.suspend'
+  | 'devices.readmit';
+
+export function deviceHandlers(ports: DeviceHandlerPorts): Pick<ManagementHandlers, DeviceOperation> {
+  const { registry, revocation, jobs, clock, audit } = ports;
+  const factsOf = async (device: DeviceRecord): Promise<DeviceFacts> => ({
+    device,
+    groups: await registry.groups(device.tenant, device.deviceId),
+    posture: await ports.postures.find(device.tenant, device.deviceId),
+    presences: ports.presence.of(device.tenant, device.deviceId),
+  });
+  const viewOf = async (device: DeviceRecord) => viewDevice(await factsOf(device));
+
+  return {
+    'devices.create': async ({ body }, { principal }) => {
+      const { id, serial, attestationAnchor, ueid, ...rest } = body;
+      const device = await registry.establish(principal, {
+        ...rest,
+        deviceId: id,
+        serialNumber: serial,
+        ...(ueid === undefined ? {} : { ueid }),
+        ...(attestationAnchor === undefined
+          ? {}
+          : { attestationAnchor: decodeBase64(attestationAnchor, 'attestationAnchor') }),
+      });
+      return viewOf(device);
+    },
+    'devices.list': async ({ query }, { principal }) => {
+      const { after, limit, ...filter } = query;
+      const page = await registry.list(principal.tenant, filter, { after, limit });
+      return pageOf(await Promise.all(page.rows.map(viewOf)), page.next);
+    },
+    'devices.show': async ({ device: id }, { principal }) => {
+      const device = await registry.show(principal.tenant, id);
+      const certificates = await ports.certificates.ofDevice(principal.tenant, id);
+      const current = certificates.find(({ state }) => state === 'active');
+      const chainPem = current === undefined ? undefined : ports.chainPem(current.der);
+      return viewDeviceDetail(await factsOf(device), certificates, chainPem, clock.now());
+    },
+    'devices.timeline': async ({ device, query }, { principal }) => {
+      await registry.show(principal.tenant, device);
+      const page = await audit.list(principal.tenant, { subject: device }, query);
+      return pageOf(page.rows.map(viewAuditEntry), page.next);
+    },
+    'devices.executions': async ({ device, query }, { principal }) => {
+      await registry.show(principal.tenant, device);
+      const page = await jobs.executionsOfDevice(principal.tenant, device, query);
+      return pageOf(page.rows.map(viewExecution), page.next);
+    },
+    'devices.groups': async ({ device, body }, { principal }) => {
+      await registry.setGroups(principal, device, body.groups);
+      return viewOf(await registry.show(principal.tenant, device));
+    },
+    'devices.revoke': async ({ device, body }, { principal }) => {
+      const startedAt = clock.monotonicMs();
+      const outcome = await revocation.device(principal, device, body.reason);
+      const sessionsCut = await ports.cut(principal.tenant, device);
+      await jobs.cancelAllOf(principal.tenant, device, 'device revoked');
+      return {
+        kind: outcome.kind,
+        certificates: outcome.certificates.length,
+        sessionsCut,
+        elapsedMs: clock.monotonicMs() - startedAt,
+      };
+    },
+    'devices.suspend': async ({ device }, { principal }) => viewOf(await registry.suspend(principal, device)),
+    'devices.readmit': async ({ device }, { principal }) => viewOf(await registry.readmit(principal, device)),
+  };
+}
+
+export function pageOf<Row>(rows: Row[], next: string | undefined): { rows: Row[]; next?: string } {
+  return next === undefined ? { rows } : { rows, next };
+}

@@ -1,0 +1,29 @@
+import type { Status } from '@holdfast/api';
+import type { ManagementHandlers } from '../handler-types.ts';
+import { type AuditReader, auditHandlers } from './audit.ts';
+import { type ClaimHandlerPorts, claimHandlers } from './claims.ts';
+import { type DeviceHandlerPorts, deviceHandlers } from './devices.ts';
+import { type ProductHandlerPorts, productHandlers } from './products.ts';
+import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
+
+export type ManagementServices = DeviceHandlerPorts &
+  ProductHandlerPorts &
+  ClaimHandlerPorts &
+  UpdateHandlerPorts & {
+    readonly audit: AuditReader;
+    readonly status: () => Promise<Status>;
+  };
+
+/** The whole table of handlers, one file a resource. */
+export function managementHandlers(services: ManagementServices): ManagementHandlers {
+  return {
+    'status.show': () => services.status(),
+    ...deviceHandlers(services),
+    ...productHandlers(services),
+    ...claimHandlers(services),
+    ...updateHandlers(services),
+    ...auditHandlers(services.audit),
+  };
+}
+
+export type { AuditReader, AuditVerdict } from './audit.ts';

@@ -1,0 +1,111 @@
+import type { ReleaseDetail } from '@holdfast/api';
+import { type JsonValue, parseStrictJson } from '@holdfast/kernel';
+import type { ReleaseRecord, RolloutRecord, Tenant } from '@holdfast/trust/ports';
+import type { OperatorPrincipal } from '@holdfast/trust/principal';
+import type { ControlJobs, Releases, Rollouts } from '@holdfast/trust/update';
+import type { ManagementHandlers } from '../handler-types.ts';
+import { pageOf } from './devices.ts';
+import { viewExecution, viewRelease, viewRollout } from './views.ts';
+
+const SHOWN_EXECUTIONS = 1000;
+
+export interface StoredUpload {
+  readonly id: string;
+  readonly sha256: string;
+  readonly length: number;
+}
+
+export interface UpdateHandlerPorts {
+  readonly releases: Releases;
+  readonly rollouts: Rollouts;
+  readonly jobs: ControlJobs;
+  readonly uploads: { store(principal: OperatorPrincipal, octets: AsyncIterable<Uint8Array>): Promise<StoredUpload> };
+  /** What the verifier reads in the release's image. */
+  readonly imageFacts: (release: ReleaseRecord) => Promise<ReleaseDetail['image']>;
+}
+
+type UpdateOperation =
+  | 'artifacts.upload'
+  | 'releases.create'
+  | 'releases.list'
+  | 'releases.show'
+  | 'releases.cancel'
+  | 'rollouts.plan'
+  | 'rollouts.create'
+  | 'rollouts.list'
+  | 'rollouts.show'
+  | 'rollouts.cancel'
+  | 'jobs.create'
+  | 'jobs.show'
+  | 'jobs.cancel';
+
+export function updateHandlers(ports: UpdateHandlerPorts): Pick<ManagementHandlers, UpdateOperation> {
+  const { releases, rollouts, jobs, uploads } = ports;
+  const rolloutView = async (tenant: Tenant, rollout: RolloutRecord) =>
+    viewRollout(rollout, await rollouts.counts(tenant, rollout.rolloutId));
+
+  return {
+    'artifacts.upload': async ({ octets }, { principal }) => uploads.store(principal, octets),
+    'releases.create': async ({ body }, { principal }) => {
+      const { securityCounter: counter, hardwareRevision, ...wish } = body;
+      return viewRelease(await releases.create(principal, { ...wish, hardwareRevision, counter }));
+    },
+    'releases.list': async ({ query }, { principal }) => {
+      const page = await releases.list(principal.tenant, query);
+      return pageOf(page.rows.map(viewRelease), page.next);
+    },
+    'releases.show': async ({ release: id }, { principal }) => {
+      const release = await releases.show(principal.tenant, id);
+      return {
+        ...viewRelease(release),
+        manifest: parseStrictJson(release.manifest),
+        image: await ports.imageFacts(release),
+      };
+    },
+    'releases.cancel': async ({ release }, { principal }) => viewRelease(await releases.cancel(principal, release)),
+
+    'rollouts.plan': async ({ body }, { principal }) => {
+      const plan = await rollouts.plan(principal.tenant, { releaseId: body.releaseId, target: targetOf(body) });
+      return { targets: [...plan.targets], excluded: plan.excluded.map((row) => ({ ...row })) };
+    },
+    'rollouts.create': async ({ body }, { principal }) => {
+      const { releaseId, inProgressTimeoutMinutes } = body;
+      const rollout = await rollouts.create(principal, { releaseId, target: targetOf(body), inProgressTimeoutMinutes });
+      return rolloutView(principal.tenant, rollout);
+    },
+    'rollouts.list': async ({ query }, { principal }) => {
+      const page = await rollouts.list(principal.tenant, query);
+      return pageOf(await Promise.all(page.rows.map((row) => rolloutView(principal.tenant, row))), page.next);
+    },
+    'rollouts.show': async ({ rollout: id }, { principal }) => {
+      const rollout = await rollouts.show(principal.tenant, id);
+      const executions = await rollouts.executions(principal.tenant, id, { limit: SHOWN_EXECUTIONS });
+      return { ...(await rolloutView(principal.tenant, rollout)), executions: executions.rows.map(viewExecution) };
+    },
+    'rollouts.cancel': async ({ rollout }, { principal }) =>
+      rolloutView(principal.tenant, await rollouts.cancel(principal, rollout)),
+
+    'jobs.create': async ({ body }, { principal }) => {
+      const { jobId, devices, document, inProgressTimeoutMinutes } = body;
+      const { queued } = await jobs.create(principal, {
+        jobId,
+        deviceIds: devices,
+        document: document as JsonValue,
+        inProgressTimeoutMinutes,
+      });
+      return { jobId, devices: queued.length };
+    },
+    'jobs.show': async ({ job }, { principal }) => {
+      await jobs.show(principal.tenant, job);
+      const page = await jobs.executions(principal.tenant, job, { limit: SHOWN_EXECUTIONS });
+      return { jobId: job, executions: page.rows.map(viewExecution) };
+    },
+    'jobs.cancel': async ({ job }, { principal }) => ({ jobId: job, ...(await jobs.cancel(principal, job)) }),
+  };
+}
+
+function targetOf(body: { readonly group?: string | undefined; readonly devices?: readonly string[] | undefined }) {
+  return body.group === undefined
+    ? ({ kind: 'devices', deviceIds: body.devices ?? [] } as const)
+    : ({ kind: 'group', group: body.group } as const);
+}
