@@ -1,3 +1,4 @@
+export { Attestation, type AttestationPorts } from './attestation.ts';
 export type {
   AttestationDoor,
   AttestationResult,
@@ -6,3 +7,6 @@ export type {
   DeviceRights,
   PostureReader,
 } from './contracts.ts';
+export { POSTURE_MACHINE, type PostureEvent, rightsOf, standingPosture } from './machine.ts';
+export { Postures, type PosturesPorts } from './postures.ts';
+export { judgePosture, POSTURE_RULES, type PostureFacts, type PostureJudgement, type PostureRule } from './rules.ts';

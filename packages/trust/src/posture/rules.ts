@@ -48,7 +48,8 @@ export const POSTURE_RULES: readonly PostureRule[] = [
     attack: 'an image that was never signed here runs on the device',
     leadsTo: 'restricted',
     blocksConfirmation: true,
-    broken: ({ reference }) => reference === undefined,
+    // In safe mode the stage that stands in for the application is measured, which no release is.
+    broken: ({ reference, bootState }) => reference === undefined && bootState !== 'recovery',
     words: ({ measured, product }) =>
       `it runs firmware ${measured.digest.slice(0, 12)}… that was not signed here for ${product.name}`,
   },
