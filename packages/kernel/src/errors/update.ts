@@ -86,6 +86,13 @@ export const UPDATE_ERRORS = {
     retry: false,
     next: 'name the version and counter the image was signed with',
   },
+  'update.image_reused': {
+    message: 'this image was signed for another hardware revision',
+    http: 409,
+    exit: 65,
+    retry: false,
+    next: 'build an image of its own for each hardware revision',
+  },
   'update.signatures_missing': {
     message: 'fewer release keys signed the manifest than the release root asks for',
     http: 409,

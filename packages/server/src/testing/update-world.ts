@@ -10,7 +10,6 @@ import type {
 } from '@holdfast/trust/ports';
 import type { DevicePrincipal, OperatorPrincipal } from '@holdfast/trust/principal';
 import { ControlJobs, Deadlines, DeviceJobs, ExecutionWriter, Proof, Rollouts } from '@holdfast/trust/update';
-import { encodeFirmwareJob } from '@holdfast/wire/holdfast';
 import { type OpenStore, openStore } from '../persistence/index.ts';
 import { identityRepositories } from '../persistence/repositories/identity.ts';
 import { postureRepositories } from '../persistence/repositories/posture.ts';
@@ -40,6 +39,8 @@ export interface UpdateWorld {
   recordEvidence(deviceId: string, evidence: Partial<AcceptedEvidence>): Promise<AcceptedEvidence>;
 }
 
+const artifactUrl = (jobId: string): string => `https://localhost:8443/artifacts/${jobId}`;
+
 export const MEASUREMENT_OLD = '0a'.repeat(32);
 export const MEASUREMENT_NEW = '0b'.repeat(32);
 
@@ -61,7 +62,7 @@ export async function openUpdateWorld(): Promise<UpdateWorld> {
         refusedManifests.has(JSON.stringify(manifest)) ? ('update.manifest_refused' as const) : undefined,
       ),
   };
-  const ports = { ...base, writer, manifests, random: seededRandom(7), documentOf };
+  const ports = { ...base, writer, manifests, random: seededRandom(7), artifactUrl };
   const recordEvidence = async (deviceId: string, evidence: Partial<AcceptedEvidence>): Promise<AcceptedEvidence> => {
     const whole: AcceptedEvidence = {
       digest: MEASUREMENT_OLD,
@@ -118,19 +119,6 @@ export async function openUpdateWorld(): Promise<UpdateWorld> {
   };
 }
 
-function documentOf(release: ReleaseRecord): JsonValue {
-  return encodeFirmwareJob(
-    {
-      manifest: JSON.parse(release.manifest) as JsonValue,
-      streamName: release.streamId,
-      fileId: 0,
-      url: `https://localhost:8443/artifacts/${release.releaseId}`,
-      size: release.imageLength,
-    },
-    { filePath: '/firmware', certificateFile: 'holdfast', signature: release.fileSignature },
-  );
-}
-
 function newProduct(createdAt: number, change: Partial<ProductRecord>): ProductRecord {
   return {
     tenant: 'default',
@@ -171,6 +159,9 @@ function newDevice(deviceId: string, createdAt: number, change: Partial<DeviceRe
   };
 }
 
+let sequences = 0;
+const nextSequence = (): number => ++sequences;
+
 function newRelease(releaseId: string, createdAt: number, change: Partial<ReleaseRecord>): ReleaseRecord {
   return {
     tenant: 'default',
@@ -179,6 +170,7 @@ function newRelease(releaseId: string, createdAt: number, change: Partial<Releas
     hardwareRevision: 'rev-a',
     version: '2.0.0',
     counter: 2,
+    sequence: nextSequence(),
     state: 'published',
     artifactId: `artifact-${releaseId}`,
     imageSha256: '0c'.repeat(32),

@@ -13,6 +13,8 @@ export interface ReleaseRecord {
   readonly version: string;
   /** Security counter. */
   readonly counter: number;
+  /** Order among the releases of the product, from 1; a device never takes a lower one than it has taken. */
+  readonly sequence: number;
   readonly state: ReleaseState;
   readonly artifactId: string;
   /** SHA-256 and length of the whole signed image, as the manifest states them. */
@@ -44,11 +46,13 @@ export interface ReleaseRepository {
   ): Promise<ReleaseRecord | undefined>;
   /** Highest counter of published releases for one hardware revision. */
   highestCounter(tenant: Tenant, product: string, hardwareRevision: string): Promise<number | undefined>;
+  /** Highest sequence of the product, withdrawn releases too; 0 when there is none. */
+  highestSequence(tenant: Tenant, product: string): Promise<number>;
   /** Every release whose file it is. */
   ofArtifact(artifactId: string): Promise<readonly ReleaseRecord[]>;
   /** Newest first. */
   list(tenant: Tenant, page: PageRequest): Promise<Page<ReleaseRecord>>;
-  /** Conflicts when the id or {product, hardware revision, version} exists. */
+  /** Conflicts when the id, {product, hardware revision, version} or {product, sequence} exists. */
   inserting(release: ReleaseRecord): Write;
   /** Conflicts unless published. */
   cancelling(tenant: Tenant, releaseId: string): Write;

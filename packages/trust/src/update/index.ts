@@ -24,3 +24,13 @@ export { FIRMWARE_FILE_ID, type JobDocument, type ManifestJudge } from './job-do
 export { Proof, type ProofPorts, type ProvingEvidence } from './proof.ts';
 export { judgeProof, type ProofVerdict } from './proof-rule.ts';
 export { type RolloutPlan, Rollouts, type RolloutsPorts, type RolloutWish } from './rollouts.ts';
+export { Manifests, manifestPayload } from './manifests.ts';
+export {
+  type ReleaseKeys,
+  ReleaseRoots,
+  type ReleaseRootsPorts,
+  type RootInForce,
+  type SignedManifest,
+} from './release-roots.ts';
+export { type ImageLevel, type ProductImages, type ReleaseFiles, type ReleaseWish } from './release-intake.ts';
+export { Releases, type ReleasesPorts } from './releases.ts';

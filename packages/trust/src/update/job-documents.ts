@@ -1,5 +1,5 @@
 import { type ErrorCode, HoldfastError, isJsonObject, type JsonValue, parseStrictJson } from '@holdfast/kernel';
-import { decodeFirmwareJob } from '@holdfast/wire/holdfast';
+import { decodeFirmwareJob, encodeFirmwareJob } from '@holdfast/wire/holdfast';
 import type { JobRecord, ReleaseRecord } from '../ports/index.ts';
 
 export type JobDocument = { readonly [key: string]: JsonValue };
@@ -13,6 +13,23 @@ export function encodeJobDocument(document: JsonValue): string {
     throw new HoldfastError('update.bad_document', { characters: text.length });
   }
   return text;
+}
+
+/** A release's stream holds one file. */
+export const FIRMWARE_FILE_ID = 0;
+
+/** What a device is asked to do with a release; its manifest alone is what the device believes. */
+export function firmwareDocument(release: ReleaseRecord, url: string): JsonValue {
+  return encodeFirmwareJob(
+    {
+      manifest: parseStrictJson(release.manifest),
+      streamName: release.streamId,
+      fileId: FIRMWARE_FILE_ID,
+      url,
+      size: release.imageLength,
+    },
+    { filePath: 'firmware.bin', certificateFile: 'release.pem', signature: release.fileSignature },
+  );
 }
 
 export type DocumentVerdict =
@@ -46,9 +63,6 @@ export async function verifyJobDocument(
   const code = await judge.refusalOf(release, manifest);
   return code === undefined ? { kind: 'sound', document } : { kind: 'refused', code };
 }
-
-/** A release's stream holds one file. */
-export const FIRMWARE_FILE_ID = 0;
 
 function parseDocument(text: string): JobDocument | undefined {
   try {

@@ -1,4 +1,4 @@
-import { type Clock, encodeHex, HoldfastError, type JsonValue, type Random } from '@holdfast/kernel';
+import { type Clock, encodeHex, HoldfastError, type Random } from '@holdfast/kernel';
 import type {
   AuditLog,
   DeviceId,
@@ -23,10 +23,10 @@ import type {
 import { actorOf, type OperatorPrincipal, type SystemPrincipal } from '../principal.ts';
 import type { ExclusionCode } from './assignment.ts';
 import type { ExecutionWriter } from './execution-writer.ts';
-import { encodeJobDocument } from './job-documents.ts';
-import { queuedExecution, queueWrites } from './queueing.ts';
-import { retryConflict } from './retry-conflict.ts';
+import { encodeJobDocument, firmwareDocument } from './job-documents.ts';
 import { type PlannedDevice, type PlanWish, planPage } from './rollout-plan.ts';
+import { RolloutQueue } from './rollout-queue.ts';
+import { RolloutStop } from './rollout-stop.ts';
 
 export interface RolloutsPorts extends UpdateRepositories {
   readonly clock: Clock;
@@ -38,8 +38,8 @@ export interface RolloutsPorts extends UpdateRepositories {
   readonly devices: DeviceRepository;
   readonly postures: PostureRepository;
   readonly products: ProductRepository;
-  /** The job document of a release (`wire/holdfast` firmware job). */
-  readonly documentOf: (release: ReleaseRecord) => JsonValue;
+  /** HTTPS address of a job's file on the device listener. */
+  readonly artifactUrl: (jobId: string) => string;
 }
 
 export interface RolloutWish {
@@ -56,14 +56,16 @@ export interface RolloutPlan {
 
 type Actor = OperatorPrincipal | SystemPrincipal;
 
-const CANCEL_BATCH = 200;
-
 /** Brings a release to devices. Executions are made in batches, each with the place where the making stands. */
 export class Rollouts {
   readonly #ports: RolloutsPorts;
+  readonly #queue: RolloutQueue;
+  readonly #stop: RolloutStop;
 
   constructor(ports: RolloutsPorts) {
     this.#ports = ports;
+    this.#queue = new RolloutQueue(ports);
+    this.#stop = new RolloutStop(ports);
   }
 
   /** Whom a rollout would reach and whom not, with the reason. @throws `update.unknown_release` */
@@ -98,7 +100,7 @@ export class Rollouts {
     }
     const rollout = this.#newRollout(principal, release, wish.target);
     await this.#ports.store.commit(this.#creation(rollout, release, wish));
-    await this.#queue(rollout);
+    await this.#queue.run(rollout, { release, product });
     return this.show(tenant, rollout.rolloutId);
   }
 
@@ -123,7 +125,7 @@ export class Rollouts {
 
   /** No new device starts from here on and every open execution ends. @throws `update.rollout_ended` */
   cancel(principal: Actor, rolloutId: string): Promise<RolloutRecord> {
-    return this.#stop(principal, rolloutId, { state: 'cancelled', reason: 'the rollout was cancelled' });
+    return this.#stop.run(principal, rolloutId, { state: 'cancelled', reason: 'the rollout was cancelled' });
   }
 
   /** Stops what uses a file that no longer is what was signed. */
@@ -131,7 +133,7 @@ export class Rollouts {
     for (const { tenant, releaseId } of await this.#ports.releases.ofArtifact(artifactId)) {
       const system: SystemPrincipal = { kind: 'system', tenant };
       for (const { rolloutId } of await this.#ports.rollouts.runningOfRelease(tenant, releaseId)) {
-        await this.#stop(system, rolloutId, { state: 'halted', reason: 'the stored image is damaged' });
+        await this.#stop.run(system, rolloutId, { state: 'halted', reason: 'the stored image is damaged' });
       }
     }
   }
@@ -139,7 +141,7 @@ export class Rollouts {
   /** Stops every rollout of a release that was withdrawn. */
   async releaseCancelled(tenant: Tenant, releaseId: string): Promise<void> {
     for (const { rolloutId } of await this.#ports.rollouts.runningOfRelease(tenant, releaseId)) {
-      await this.#stop({ kind: 'system', tenant }, rolloutId, {
+      await this.#stop.run({ kind: 'system', tenant }, rolloutId, {
         state: 'cancelled',
         reason: 'the release was withdrawn',
       });
@@ -150,7 +152,7 @@ export class Rollouts {
   async resume(): Promise<void> {
     for (const rollout of await this.#ports.rollouts.listRunning()) {
       if (rollout.queueing.done) await this.#ports.writer.completeRollout(rollout.tenant, rollout.rolloutId);
-      else await this.#queue(rollout);
+      else await this.#queue.run(rollout, await this.#releaseOf(rollout.tenant, rollout.releaseId));
     }
   }
 
@@ -197,13 +199,13 @@ export class Rollouts {
   }
 
   #creation(rollout: RolloutRecord, release: ReleaseRecord, wish: RolloutWish): readonly Write[] {
-    const { audit, documentOf, jobs, outbox, rollouts } = this.#ports;
+    const { artifactUrl, audit, jobs, outbox, rollouts } = this.#ports;
     const { tenant, rolloutId, releaseId, createdAt, createdBy } = rollout;
     const job: JobRecord = {
       tenant,
       jobId: rolloutId,
       releaseId,
-      document: encodeJobDocument(documentOf(release)),
+      document: encodeJobDocument(firmwareDocument(release, artifactUrl(rolloutId))),
       state: 'open',
       inProgressTimeoutMinutes: wish.inProgressTimeoutMinutes,
       createdAt,
@@ -217,74 +219,6 @@ export class Rollouts {
       outbox.event({ tenant, name: 'rollout.started', subject: rolloutId, data: { releaseId } }),
       audit.entry({ tenant, actor: createdBy, action: 'rollout.started', subject: rolloutId, details }),
     ];
-  }
-
-  /** Each batch names the revision it was decided on, so a cancellation in between stops the rest. */
-  async #queue(from: RolloutRecord): Promise<void> {
-    const { executions, jobs, outbox, rollouts, store, clock } = this.#ports;
-    const { tenant, rolloutId, releaseId, target } = from;
-    const { release, product } = await this.#releaseOf(tenant, releaseId);
-    let rollout = from;
-    while (rollout.state === 'running' && !rollout.queueing.done) {
-      const page = await planPage(this.#ports, { tenant, target, release, product }, rollout.queueing.after);
-      const queueing = { done: page.next === undefined, after: page.next };
-      const writes: Write[] = [rollouts.changing(rollout, { queueing }), jobs.requiringOpen(tenant, rolloutId)];
-      for (const { deviceId, assignment } of page.devices) {
-        if (assignment.kind !== 'target') continue;
-        const execution = queuedExecution({ tenant, deviceId, jobId: rolloutId, releaseId, at: clock.now() });
-        writes.push(...(await queueWrites({ executions, outbox }, execution)));
-      }
-      try {
-        await store.commit(writes);
-      } catch (error) {
-        if (!HoldfastError.is(error, 'store.conflict')) throw error;
-      }
-      rollout = await this.show(tenant, rolloutId);
-    }
-    await this.#ports.writer.completeRollout(tenant, rolloutId);
-  }
-
-  async #stop(
-    principal: Actor,
-    rolloutId: string,
-    how: { readonly state: 'cancelled' | 'halted'; readonly reason: string },
-  ): Promise<RolloutRecord> {
-    const { tenant } = principal;
-    const { audit, jobs, outbox, rollouts, store } = this.#ports;
-    await retryConflict(async () => {
-      const rollout = await this.show(tenant, rolloutId);
-      if (rollout.state !== 'running') throw new HoldfastError('update.rollout_ended', { rollout: rolloutId });
-      const { releaseId } = rollout;
-      const details = { releaseId, reason: how.reason };
-      await store.commit([
-        rollouts.changing(rollout, { state: how.state }),
-        jobs.cancelling(tenant, rolloutId),
-        outbox.event({ tenant, name: 'rollout.cancelled', subject: rolloutId, data: details }),
-        audit.entry({ tenant, actor: actorOf(principal), action: `rollout.${how.state}`, subject: rolloutId, details }),
-      ]);
-    });
-    await this.#endOpen(tenant, rolloutId, { actor: actorOf(principal), reason: how.reason });
-    return this.show(tenant, rolloutId);
-  }
-
-  async #endOpen(
-    tenant: Tenant,
-    jobId: string,
-    wish: { readonly actor: string; readonly reason: string },
-  ): Promise<void> {
-    const { executions, writer } = this.#ports;
-    for (;;) {
-      const open = await executions.openOfJob(tenant, jobId, CANCEL_BATCH);
-      if (open.length === 0) return;
-      for (const execution of open) {
-        try {
-          await writer.step(execution, 'cancel', wish);
-        } catch (error) {
-          // The device ended or moved it first; the next round sees how it stands.
-          if (!HoldfastError.is(error, 'store.conflict')) throw error;
-        }
-      }
-    }
   }
 }
 

@@ -10,6 +10,7 @@ export const UPDATE_0004: Migration = {
       hardware_revision ${text} NOT NULL,
       version ${text} NOT NULL,
       counter ${integer} NOT NULL,
+      sequence ${integer} NOT NULL,
       state ${text} NOT NULL,
       artifact_id ${text} NOT NULL,
       image_sha256 ${text} NOT NULL,
@@ -25,6 +26,7 @@ export const UPDATE_0004: Migration = {
       PRIMARY KEY (tenant, release_id)
     )${keyed}`,
     'CREATE UNIQUE INDEX releases_version ON releases (tenant, product, hardware_revision, version)',
+    'CREATE UNIQUE INDEX releases_sequence ON releases (tenant, product, sequence)',
     'CREATE INDEX releases_artifact ON releases (artifact_id)',
     'CREATE INDEX releases_created ON releases (tenant, created_at, release_id)',
     `CREATE TABLE release_roots (

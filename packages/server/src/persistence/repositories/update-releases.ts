@@ -61,6 +61,18 @@ export class SqlReleaseRepository implements ReleaseRepository {
     return highest ?? undefined;
   }
 
+  async highestSequence(tenant: Tenant, product: string): Promise<number> {
+    const row = await this.#reader.first(
+      query
+        .selectFrom('releases')
+        .select((e) => e.fn.max('sequence').as('highest'))
+        .where('tenant', '=', tenant)
+        .where('product', '=', product),
+    );
+    const highest = row?.highest as number | null | undefined;
+    return highest ?? 0;
+  }
+
   async ofArtifact(artifactId: string): Promise<readonly ReleaseRecord[]> {
     const rows = await this.#reader.all(query.selectFrom('releases').selectAll().where('artifact_id', '=', artifactId));
     return rows.map(fromRow);
@@ -144,6 +156,7 @@ function toRow(release: ReleaseRecord): ReleaseTable {
     hardware_revision: release.hardwareRevision,
     version: release.version,
     counter: release.counter,
+    sequence: release.sequence,
     state: release.state,
     artifact_id: release.artifactId,
     image_sha256: release.imageSha256,
@@ -167,6 +180,7 @@ function fromRow(row: ReleaseTable): ReleaseRecord {
     hardwareRevision: row.hardware_revision,
     version: row.version,
     counter: row.counter,
+    sequence: row.sequence,
     state: row.state as ReleaseRecord['state'],
     artifactId: row.artifact_id,
     imageSha256: row.image_sha256,

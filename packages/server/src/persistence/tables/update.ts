@@ -5,6 +5,7 @@ export interface ReleaseTable {
   hardware_revision: string;
   version: string;
   counter: number;
+  sequence: number;
   state: string;
   artifact_id: string;
   /** Hex SHA-256. */

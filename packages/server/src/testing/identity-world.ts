@@ -1,0 +1,135 @@
+import { createCsr, createSigner, generatePrivateKey, type PrivateKey, type Signer } from '@holdfast/crypto';
+import { ManualClock, silentLog, systemRandom } from '@holdfast/kernel';
+import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
+import {
+  type AuthorityKeys,
+  CertificateAuthority,
+  Claims,
+  type ClaimWish,
+  Enrollment,
+  type EnrollmentContext,
+  type EnrollmentPorts,
+  PeerIdentity,
+  Registry,
+  Revocation,
+  RevocationList,
+} from '@holdfast/trust/identity';
+import type { IdentityRepositories, PostureRepositories, ProductRecord } from '@holdfast/trust/ports';
+import { Attestation, Postures } from '@holdfast/trust/posture';
+import type { ClaimPrincipal, OperatorPrincipal } from '@holdfast/trust/principal';
+import type { GeneralName } from '@holdfast/wire/x509';
+import { type OpenStore, openStore, query } from '../persistence/index.ts';
+import { identityRepositories } from '../persistence/repositories/identity.ts';
+import { postureRepositories } from '../persistence/repositories/posture.ts';
+
+export const ADMIN: OperatorPrincipal = { kind: 'operator', tenant: 'default', name: 'alice', via: 'socket' };
+
+/** The identity and posture rooms over a real store, with a clock moved by hand. */
+export interface IdentityWorld {
+  readonly clock: ManualClock;
+  readonly opened: OpenStore;
+  readonly repositories: IdentityRepositories & PostureRepositories;
+  readonly authority: CertificateAuthority;
+  readonly registry: Registry;
+  readonly revocation: Revocation;
+  readonly claims: Claims;
+  readonly enrollment: Enrollment;
+  readonly peers: PeerIdentity;
+  readonly products: ProductPolicy;
+  readonly referenceValues: ReferenceValues;
+  readonly attestation: Attestation;
+  readonly postures: Postures;
+  readonly crl: RevocationList;
+  addProduct(name: string, evidence?: ProductRecord['evidence']): Promise<ProductRecord>;
+  addClaim(wish?: Partial<ClaimWish>): Promise<ClaimPrincipal>;
+  /** Actions of the audit log, oldest first; of one action its details. */
+  audit(): Promise<readonly { readonly action: string; readonly subject: string; readonly details: string }[]>;
+}
+
+export interface WorldOptions {
+  readonly location?: string;
+  readonly keys?: AuthorityKeys;
+  readonly limits?: Pick<EnrollmentPorts, 'claimRate' | 'tenantRate'>;
+}
+
+/** Keys of authorities in memory; a test may hold on to them over a restart. */
+export class MemoryAuthorityKeys implements AuthorityKeys {
+  readonly #signers = new Map<string, Signer>();
+
+  async creating(keyId: string): ReturnType<AuthorityKeys['creating']> {
+    const signer = createSigner(await generatePrivateKey('P-256'));
+    this.#signers.set(keyId, signer);
+    return { signer, writes: [] };
+  }
+
+  async signer(keyId: string): Promise<Signer | undefined> {
+    return this.#signers.get(keyId);
+  }
+}
+
+export async function openIdentityWorld(options: WorldOptions = {}): Promise<IdentityWorld> {
+  const clock = new ManualClock();
+  const opened = await openStore({ location: options.location ?? ':memory:', clock });
+  const repositories = { ...identityRepositories(opened.reader), ...postureRepositories(opened.reader) };
+  const { store, audit, outbox } = opened;
+  const base = { ...repositories, clock, store, audit, outbox, log: silentLog, random: systemRandom };
+  const keys = options.keys ?? new MemoryAuthorityKeys();
+  const authority = await CertificateAuthority.open(
+    { ...base, keys },
+    { tenant: 'default', organization: 'Holdfast', crlUri: (issuer) => `http://localhost:8880/crl/${issuer}.crl` },
+  );
+  const registry = new Registry(base);
+  const revocation = new Revocation(base);
+  const claims = new Claims({ ...base, authority, revocation });
+  const products = new ProductPolicy(base);
+  const referenceValues = new ReferenceValues(base);
+  return {
+    clock,
+    opened,
+    repositories,
+    authority,
+    registry,
+    revocation,
+    claims,
+    enrollment: new Enrollment({ ...base, authority, ...options.limits }),
+    peers: new PeerIdentity(base),
+    products,
+    referenceValues,
+    attestation: new Attestation({ ...base, registry, referenceValues }),
+    postures: new Postures(base),
+    crl: new RevocationList({ ...base, authority }),
+    addProduct: (name, evidence = 'required') =>
+      products.create(ADMIN, { name, hardwareRevisions: ['rev-a'], evidence, deviceConfiguration: { region: 'eu' } }),
+    addClaim: async (wish = {}) => {
+      const bounds = wish.serials === undefined && wish.quota === undefined ? { quota: 10 } : {};
+      const expiresAt = clock.now() + 3_600_000;
+      const { claim } = await claims.create(ADMIN, { product: 'lamp', expiresAt, ...bounds, ...wish });
+      return { kind: 'claim', tenant: claim.tenant, claimId: claim.claimId, fingerprint: claim.fingerprint };
+    },
+    audit: () =>
+      opened.reader.all(query.selectFrom('audit_entries').select(['action', 'subject', 'details']).orderBy('sequence')),
+  };
+}
+
+export function connection(connectionId = 'c1', door: EnrollmentContext['door'] = 'aws-claim'): EnrollmentContext {
+  return { connectionId, remoteAddress: '192.0.2.1', door };
+}
+
+export interface CsrWish {
+  readonly key?: PrivateKey;
+  readonly commonName?: string;
+  readonly names?: readonly GeneralName[];
+  readonly challengePassword?: string;
+}
+
+export async function makeCsr(wish: CsrWish = {}): Promise<Uint8Array> {
+  const { key, commonName = 'ignored', names, challengePassword } = wish;
+  return createCsr(
+    {
+      subject: [{ type: 'commonName', value: commonName }],
+      ...(names === undefined ? {} : { subjectAltName: names }),
+      ...(challengePassword === undefined ? {} : { challengePassword }),
+    },
+    createSigner(key ?? (await generatePrivateKey('P-256'))),
+  );
+}
