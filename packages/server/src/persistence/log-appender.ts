@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { encodeCanonicalJson } from '@holdfast/kernel';
-import { type AuditTree, appendLeaf, hashAuditEntry, restoreTree } from '@holdfast/trust/audit';
+import { type AuditTree, appendLeaf, assembleTree, hashAuditEntry, spansOf } from '@holdfast/trust/audit';
 import type { AuditFact, DomainEvent } from '@holdfast/trust/ports';
 
 /** Where both logs stand: a value, so that a unit that fails is forgotten by keeping the old one. */
@@ -58,13 +58,18 @@ export class LogAppender {
 function readState(db: DatabaseSync): LogState {
   const count = db.prepare('SELECT COALESCE(MAX(sequence) + 1, 0) AS size FROM audit_entries').get();
   const size = Number(count?.['size'] ?? 0);
-  const tile = db.prepare('SELECT hash FROM audit_tiles WHERE level = ? AND position = ?');
-  const leaf = db.prepare('SELECT leaf AS hash FROM audit_entries WHERE sequence = ?');
-  const tree = restoreTree(size, (level, position) => {
-    const row = level === 0 ? leaf.get(position) : tile.get(level, position);
-    return row?.['hash'] as Uint8Array | undefined;
+  const leaves = db.prepare(
+    'SELECT leaf AS hash FROM audit_entries WHERE sequence >= ? AND sequence < ? ORDER BY sequence',
+  );
+  const tiles = db.prepare(
+    'SELECT hash FROM audit_tiles WHERE position >= ? AND position < ? AND level = ? ORDER BY position',
+  );
+  const spans = spansOf(0, size);
+  const hashes = spans.map(({ level, start, end }) => {
+    const rows = level === 0 ? leaves.all(start, end) : tiles.all(start, end, level);
+    return rows.map((row) => row['hash'] as Uint8Array);
   });
   const last = db.prepare('SELECT COALESCE(MAX(sequence), 0) AS last FROM outbox').get();
   const seen = db.prepare('SELECT COALESCE(MAX(sequence), 0) AS last FROM outbox_cursors').get();
-  return { lastEvent: Math.max(Number(last?.['last']), Number(seen?.['last'])), tree };
+  return { lastEvent: Math.max(Number(last?.['last']), Number(seen?.['last'])), tree: assembleTree(spans, hashes) };
 }

@@ -1,19 +1,8 @@
+import { leafHash } from '@holdfast/crypto';
 import { encodeCanonicalJson, encodeUtf8 } from '@holdfast/kernel';
-import { hashLeaf } from './tree-hash.ts';
+import type { AuditEntry, AuditFact } from '../ports/index.ts';
 
-/** One entry of the log as it is stored. */
-export interface AuditEntry {
-  /** Index of its leaf, from 0. */
-  readonly sequence: number;
-  readonly tenant: string;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  readonly actor: string;
-  readonly action: string;
-  readonly subject: string;
-  /** Canonical JSON object, as text: what was hashed is what is kept. */
-  readonly details: string;
-}
+const LONGEST_TEXT = 256;
 
 /**
  * The bytes of an entry's leaf: a JSON array in fixed order, its first member naming the format.
@@ -27,5 +16,29 @@ export function encodeAuditEntry(entry: AuditEntry): Uint8Array<ArrayBuffer> {
 
 /** RFC 9162 leaf hash of an entry, 32 bytes. */
 export function hashAuditEntry(entry: AuditEntry): Uint8Array<ArrayBuffer> {
-  return hashLeaf(encodeAuditEntry(entry));
+  return leafHash(encodeAuditEntry(entry));
+}
+
+/**
+ * A fact with every text cut to 256 characters and well formed.
+ *
+ * Half a surrogate pair would come back from a store as another character, and a name chosen by an attacker would make
+ * the log look altered.
+ */
+export function boundFact(fact: AuditFact): AuditFact {
+  const details = Object.entries(fact.details).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? boundText(value) : value,
+  ]);
+  return {
+    tenant: boundText(fact.tenant),
+    actor: boundText(fact.actor),
+    action: boundText(fact.action),
+    subject: boundText(fact.subject),
+    details: Object.fromEntries(details) as AuditFact['details'],
+  };
+}
+
+function boundText(text: string): string {
+  return text.slice(0, LONGEST_TEXT).toWellFormed();
 }

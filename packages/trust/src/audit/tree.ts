@@ -1,8 +1,9 @@
+import { MerkleFrontier, nodeHash } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
-import { EMPTY_ROOT, hashNode } from './tree-hash.ts';
 
 /** Leaves of a tile, as a power of two. */
-export const TILE_BITS = 8;
+const TILE_BITS = 8;
+const HASH = 32;
 
 interface Peak {
   /** The subtree holds 2^height leaves. */
@@ -16,11 +17,18 @@ export interface AuditTree {
   readonly peaks: readonly Peak[];
 }
 
-/** Root of a complete subtree of 256^level leaves, the `position`-th of its level. Level 0 is a leaf. */
+/** Root of a complete subtree of 256^level leaves, the `position`-th of its level. */
 export interface Tile {
   readonly level: number;
   readonly position: number;
   readonly hash: Uint8Array;
+}
+
+/** Hashes of one level that a range is made of: leaves (level 0) or tiles, from `start` until `end`. */
+export interface TileSpan {
+  readonly level: number;
+  readonly start: number;
+  readonly end: number;
 }
 
 export const EMPTY_TREE: AuditTree = { size: 0, peaks: [] };
@@ -30,43 +38,54 @@ export function appendLeaf(
   tree: AuditTree,
   leaf: Uint8Array,
 ): { readonly tree: AuditTree; readonly tiles: readonly Tile[] } {
-  const peaks = [...tree.peaks];
   const tiles: Tile[] = [];
   const size = tree.size + 1;
-  let merged: Peak = { height: 0, hash: leaf };
-  for (let last = peaks.at(-1); last?.height === merged.height; last = peaks.at(-1)) {
-    peaks.pop();
-    merged = { height: merged.height + 1, hash: hashNode(last.hash, merged.hash) };
-    const level = merged.height / TILE_BITS;
-    if (Number.isInteger(level)) tiles.push({ level, position: size / 2 ** merged.height - 1, hash: merged.hash });
-  }
-  peaks.push(merged);
-  return { tree: { size, peaks }, tiles };
+  const grown = appendPeak(tree, { height: 0, hash: leaf }, ({ height, hash }) => {
+    const level = height / TILE_BITS;
+    if (Number.isInteger(level)) tiles.push({ level, position: size / 2 ** height - 1, hash });
+  });
+  return { tree: grown, tiles };
 }
 
-/** The root of RFC 9162 2.1.1: peaks folded from the right. */
-export function rootOf({ peaks }: AuditTree): Uint8Array {
-  let root = peaks.at(-1)?.hash;
-  for (const { hash } of peaks.slice(0, -1).reverse()) root = root ? hashNode(hash, root) : hash;
-  return root ?? EMPTY_ROOT;
+/** The root of RFC 9162 2.1.1. */
+export function rootOf({ size, peaks }: AuditTree): Uint8Array {
+  return new MerkleFrontier(
+    BigInt(size),
+    peaks.map(({ hash }) => hash),
+  ).root();
 }
 
 /**
- * The tree of `size` leaves from what is stored: at most 255 hashes a level.
+ * What to read for the subtree over leaves `start` until `end`: at most 255 hashes a level on either side.
  *
- * @param hashAt - a leaf (level 0) or a tile, undefined when it is missing.
- * @throws `audit.tampered` when one is missing.
+ * @param start - a multiple of the largest power of two that the range holds, as in every tree and proof.
  */
-export function restoreTree(
-  size: number,
-  hashAt: (level: number, position: number) => Uint8Array | undefined,
-): AuditTree {
+export function spansOf(start: number, end: number): readonly TileSpan[] {
+  const spans: TileSpan[] = [];
+  let at = start;
+  for (let level = topLevel(end - start); level >= 0; level--) {
+    const width = 2 ** (TILE_BITS * level);
+    const count = Math.floor((end - at) / width);
+    if (count > 0) spans.push({ level, start: at / width, end: at / width + count });
+    at += count * width;
+  }
+  return spans;
+}
+
+/**
+ * The tree over what `spansOf` named.
+ *
+ * @param hashes - of each span, in order.
+ * @throws `audit.tampered` when a hash is missing.
+ */
+export function assembleTree(spans: readonly TileSpan[], hashes: readonly (readonly Uint8Array[])[]): AuditTree {
   let tree = EMPTY_TREE;
-  for (let level = topLevel(size); level >= 0; level--) {
-    const span = 2 ** (TILE_BITS * level);
-    for (let position = tree.size / span; (position + 1) * span <= size; position++) {
-      const hash = hashAt(level, position);
-      if (!hash) throw new HoldfastError('audit.tampered', { sequence: position * span, reason: 'hash missing' });
+  for (const [at, { level, start, end }] of spans.entries()) {
+    for (let position = start; position < end; position++) {
+      const hash = hashes[at]?.[position - start];
+      if (hash?.length !== HASH) {
+        throw new HoldfastError('audit.tampered', { sequence: position * 2 ** (TILE_BITS * level), reason: 'no hash' });
+      }
       tree = appendPeak(tree, { height: TILE_BITS * level, hash });
     }
   }
@@ -79,12 +98,13 @@ function topLevel(size: number): number {
   return level;
 }
 
-function appendPeak(tree: AuditTree, peak: Peak): AuditTree {
+function appendPeak(tree: AuditTree, peak: Peak, merged?: (peak: Peak) => void): AuditTree {
   const peaks = [...tree.peaks];
-  let merged = peak;
-  for (let last = peaks.at(-1); last?.height === merged.height; last = peaks.at(-1)) {
+  let right = peak;
+  for (let left = peaks.at(-1); left?.height === right.height; left = peaks.at(-1)) {
     peaks.pop();
-    merged = { height: merged.height + 1, hash: hashNode(last.hash, merged.hash) };
+    right = { height: right.height + 1, hash: nodeHash(left.hash, right.hash) };
+    merged?.(right);
   }
-  return { size: tree.size + 2 ** peak.height, peaks: [...peaks, merged] };
+  return { size: tree.size + 2 ** peak.height, peaks: [...peaks, right] };
 }

@@ -1,3 +1,7 @@
+import type { EpochMs } from '@holdfast/kernel';
+import type { Sha256Hex, Tenant } from './ids.ts';
+import type { Page, PageRequest, Write } from './store.ts';
+
 /** Offsets of bytes; `end` is exclusive. */
 export interface ByteRange {
   readonly start: number;
@@ -29,4 +33,124 @@ export interface BlobEngine {
   delete(key: string): Promise<void>;
   /** Every key, in no order. */
   keys(): AsyncIterable<string>;
+}
+
+/** NIST SP 800-57 Part 1 rev. 5, section 7. */
+export type KeyState = 'pre-active' | 'active' | 'suspended' | 'deactivated' | 'compromised' | 'destroyed';
+
+/** One version of the key that wraps the data keys of a tenant. */
+export interface TenantKeyRecord {
+  readonly tenant: Tenant;
+  /** From 1. */
+  readonly version: number;
+  readonly state: KeyState;
+  /** The key, sealed under the root key; undefined once destroyed. */
+  readonly wrapped: Uint8Array | undefined;
+  readonly createdAt: EpochMs;
+  readonly changedAt: EpochMs;
+}
+
+export interface TenantKeyRepository {
+  /** Of one tenant, or of all; by version. */
+  list(tenant?: Tenant): Promise<readonly TenantKeyRecord[]>;
+  /** Conflicts when the version exists. */
+  inserting(record: TenantKeyRecord): Write;
+  /** Conflicts unless the row still has `from.state`; `destroyed` erases the wrapped key. */
+  changing(from: TenantKeyRecord, state: KeyState, at: EpochMs): Write;
+}
+
+/** A sealed object small enough for a row. */
+export interface SealedRecord {
+  readonly tenant: Tenant;
+  readonly kind: string;
+  readonly id: string;
+  /** From 1. */
+  readonly version: number;
+  readonly sealed: Uint8Array;
+  /** Version of the tenant's key that wraps its data key. */
+  readonly keyVersion: number;
+  readonly createdAt: EpochMs;
+}
+
+export type SealedPlace = Pick<SealedRecord, 'tenant' | 'kind' | 'id' | 'version'>;
+
+export interface SealedRepository {
+  find(place: SealedPlace): Promise<SealedRecord | undefined>;
+  newest(tenant: Tenant, kind: string, id: string): Promise<SealedRecord | undefined>;
+  /** Newest version of each id, without the sealed bytes. */
+  list(tenant: Tenant, kind: string, page: PageRequest): Promise<Page<Omit<SealedRecord, 'sealed'>>>;
+  /** Of every kind, in order of place: what a patrol walks through. */
+  walk(after: SealedPlace | undefined, limit: number): Promise<readonly SealedRecord[]>;
+  /** Wrapped under a version below `keyVersion`. */
+  wrappedBelow(tenant: Tenant, keyVersion: number, limit: number): Promise<readonly SealedRecord[]>;
+  /** Conflicts when the place is taken. */
+  inserting(record: SealedRecord): Write;
+  /** Conflicts unless it is still wrapped under `from.keyVersion`. */
+  rewrapping(from: SealedRecord, sealed: Uint8Array, keyVersion: number): Write;
+  /** Conflicts when it is not there. */
+  deleting(place: SealedPlace): Write;
+  /** Every version. */
+  deletingAll(tenant: Tenant, kind: string, id: string): Write;
+}
+
+/** `sign`: usable through a signer only. `tls`: handed to the TLS listeners of this process. */
+export type KeyUsage = 'sign' | 'tls';
+
+/** One version of a named key pair; its private half is a sealed record. */
+export interface KeyPairRecord {
+  readonly tenant: Tenant;
+  readonly keyId: string;
+  /** From 1. */
+  readonly version: number;
+  readonly usage: KeyUsage;
+  /** SubjectPublicKeyInfo DER. */
+  readonly spki: Uint8Array;
+  readonly state: KeyState;
+  readonly createdAt: EpochMs;
+  readonly changedAt: EpochMs;
+}
+
+export interface KeyPairRepository {
+  /** The newest version when none is named. */
+  find(tenant: Tenant, keyId: string, version?: number): Promise<KeyPairRecord | undefined>;
+  /** By key id, every version. */
+  list(tenant: Tenant): Promise<readonly KeyPairRecord[]>;
+  /** Conflicts when the version exists. */
+  inserting(record: KeyPairRecord): Write;
+  /** Conflicts unless the row still has `from.state`. */
+  changing(from: KeyPairRecord, state: KeyState, at: EpochMs): Write;
+}
+
+export type ArtifactState = 'intact' | 'corrupt';
+
+/** A large object: its sealed body lies in the blob engine under `artifactId`. */
+export interface ArtifactRecord {
+  readonly tenant: Tenant;
+  readonly artifactId: string;
+  /** Of the content in clear. */
+  readonly size: number;
+  readonly sha256: Sha256Hex;
+  readonly state: ArtifactState;
+  /** What opens the body: the wrapped data key and what follows it up to the first chunk. */
+  readonly head: Uint8Array;
+  readonly keyVersion: number;
+  readonly createdAt: EpochMs;
+  /** When all of it was last read and found intact. */
+  readonly checkedAt: EpochMs;
+}
+
+export interface ArtifactRepository {
+  find(tenant: Tenant, artifactId: string): Promise<ArtifactRecord | undefined>;
+  /** Of any tenant. */
+  exists(artifactId: string): Promise<boolean>;
+  /** Intact and checked before `at`, longest unchecked first; of every tenant. */
+  checkedBefore(at: EpochMs, limit: number): Promise<readonly ArtifactRecord[]>;
+  wrappedBelow(tenant: Tenant, keyVersion: number, limit: number): Promise<readonly ArtifactRecord[]>;
+  inserting(record: ArtifactRecord): Write;
+  rewrapping(from: ArtifactRecord, head: Uint8Array, keyVersion: number): Write;
+  checking(artifact: ArtifactRecord, at: EpochMs): Write;
+  /** Conflicts unless intact. */
+  condemning(artifact: ArtifactRecord, at: EpochMs): Write;
+  /** Conflicts when it is not there. */
+  deleting(tenant: Tenant, artifactId: string): Write;
 }

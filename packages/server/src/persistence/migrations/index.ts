@@ -3,6 +3,15 @@ import { LOG_0001 } from './0001-log.ts';
 import { IDENTITY_0002 } from './0002-identity.ts';
 import { POSTURE_0003 } from './0003-posture.ts';
 import { UPDATE_0004 } from './0004-update.ts';
+import { COMMUNICATION_0005 } from './0005-communication.ts';
+import { STORAGE_0006 } from './0006-storage.ts';
 
 /** Every step of the schema. A room adds its own under the next free number. */
-export const MIGRATIONS: readonly Migration[] = [LOG_0001, IDENTITY_0002, POSTURE_0003, UPDATE_0004];
+export const MIGRATIONS: readonly Migration[] = [
+  LOG_0001,
+  IDENTITY_0002,
+  POSTURE_0003,
+  UPDATE_0004,
+  COMMUNICATION_0005,
+  STORAGE_0006,
+];

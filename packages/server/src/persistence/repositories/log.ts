@@ -1,3 +1,4 @@
+import { boundFact } from '@holdfast/trust/audit';
 import type { AuditFact, AuditLog, DomainEvent, Outbox, StoredEvent, Write } from '@holdfast/trust/ports';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
@@ -14,7 +15,7 @@ export const outbox: Outbox = {
 /** Makes audit facts writes of a unit; the writer gives them their sequence and leaf when it commits. */
 export const auditLog: AuditLog = {
   entry(fact: AuditFact): Write {
-    const write: AuditWrite = { kind: 'audit', fact };
+    const write: AuditWrite = { kind: 'audit', fact: boundFact(fact) };
     return write;
   },
 };
