@@ -1,0 +1,147 @@
+import { type Log, toHoldfastError } from '@holdfast/kernel';
+import type { Store } from '@holdfast/trust/ports';
+import type {
+  DurableStore,
+  StoreChange,
+  StoredDelivery,
+  StoredMessage,
+  StoredState,
+  StoredSubscription,
+} from '../../protocols/mqtt/ports.ts';
+import type { Reader } from '../reader.ts';
+import { query } from '../schema.ts';
+import type {
+  MqttDeliveryTable,
+  MqttInboundTable,
+  MqttMessageTable,
+  MqttSubscriptionTable,
+} from '../tables/communication.ts';
+import { type MessageKeys, MessageOpener, MessageSealer } from './communication-messages.ts';
+import { writesOfChange } from './communication-writes.ts';
+
+export interface SqlDurableStorePorts {
+  readonly reader: Reader;
+  readonly store: Store;
+  readonly keys: MessageKeys;
+  readonly log: Log;
+}
+
+/** The MQTT core's sessions, queues and retained messages as rows; what messages say is sealed. */
+export class SqlDurableStore implements DurableStore {
+  readonly #ports: SqlDurableStorePorts;
+  readonly #sealer: MessageSealer;
+
+  private constructor(ports: SqlDurableStorePorts, sealer: MessageSealer) {
+    this.#ports = ports;
+    this.#sealer = sealer;
+  }
+
+  /** Makes the key of this life. */
+  static async open(ports: SqlDurableStorePorts): Promise<SqlDurableStore> {
+    return new SqlDurableStore(ports, new MessageSealer(await ports.keys.create()));
+  }
+
+  /** Everything that refers to a readable message; one that cannot be opened is reported, and nobody gets it. */
+  async load(): Promise<StoredState> {
+    const { reader } = this.#ports;
+    const messages = await this.#messages();
+    const ids = new Set(messages.map(({ id }) => id));
+    const kept = <Row extends { readonly message_id: number }>(rows: readonly Row[]): Row[] =>
+      rows.filter((row) => ids.has(row.message_id));
+    const deliveries = groupByKey(
+      kept(
+        await reader.all(query.selectFrom('mqtt_deliveries').selectAll().orderBy('session_key').orderBy('position')),
+      ),
+    );
+    const inbound = groupByKey(kept(await reader.all(query.selectFrom('mqtt_inbound').selectAll())));
+    const subscriptions = groupByKey(await reader.all(query.selectFrom('mqtt_subscriptions').selectAll()));
+    const sessions = await reader.all(query.selectFrom('mqtt_sessions').selectAll());
+    const retained = kept(await reader.all(query.selectFrom('mqtt_retained').selectAll()));
+    return {
+      messages,
+      sessions: sessions.map((row) => ({
+        session: {
+          key: row.session_key,
+          realm: row.tenant,
+          clientId: row.client_id,
+          expirySeconds: row.expiry_seconds,
+          disconnectedAt: row.disconnected_at ?? undefined,
+        },
+        subscriptions: (subscriptions.get(row.session_key) ?? []).map(subscriptionOf),
+        deliveries: (deliveries.get(row.session_key) ?? []).map(deliveryOf),
+        inbound: (inbound.get(row.session_key) ?? []).map(inboundOf),
+      })),
+      retained: retained.map((row) => ({ realm: row.tenant, topic: row.topic, messageId: row.message_id })),
+    };
+  }
+
+  append(changes: readonly StoreChange[]): Promise<void> {
+    const seal = (message: StoredMessage) => this.#sealer.seal(message);
+    return this.#ports.store.commit(changes.flatMap((change) => writesOfChange(change, seal)));
+  }
+
+  async #messages(): Promise<readonly StoredMessage[]> {
+    const { keys, log, reader } = this.#ports;
+    const opener = new MessageOpener(keys);
+    const rows = await reader.all(query.selectFrom('mqtt_messages').selectAll().orderBy('message_id'));
+    const messages: StoredMessage[] = [];
+    for (const row of rows) {
+      try {
+        messages.push(await messageOf(row, opener));
+      } catch (error) {
+        const { code } = toHoldfastError(error);
+        log.error('a stored message cannot be opened and is left out', { code, message: row.message_id });
+      }
+    }
+    return messages;
+  }
+}
+
+async function messageOf(row: MqttMessageTable, opener: MessageOpener): Promise<StoredMessage> {
+  const place = { id: row.message_id, realm: row.tenant, topic: row.topic };
+  return {
+    ...place,
+    ...(await opener.open(place, row.sealed)),
+    qos: row.qos as StoredMessage['qos'],
+    retain: row.retain === 1,
+    expiresAt: row.expires_at ?? undefined,
+    publisher: row.publisher,
+  };
+}
+
+function subscriptionOf(row: MqttSubscriptionTable): StoredSubscription {
+  return {
+    text: row.text,
+    qos: row.qos as StoredSubscription['qos'],
+    noLocal: row.no_local === 1,
+    retainAsPublished: row.retain_as_published === 1,
+    retainHandling: row.retain_handling as StoredSubscription['retainHandling'],
+    subscriptionId: row.subscription_id ?? undefined,
+  };
+}
+
+function deliveryOf(row: MqttDeliveryTable): StoredDelivery {
+  return {
+    order: row.position,
+    messageId: row.message_id,
+    qos: row.qos as StoredDelivery['qos'],
+    retain: row.retain === 1,
+    subscriptionIds: JSON.parse(row.subscription_ids) as readonly number[],
+    packetId: row.packet_id,
+    state: row.state as StoredDelivery['state'],
+  };
+}
+
+function inboundOf(row: MqttInboundTable): { readonly packetId: number; readonly messageId: number } {
+  return { packetId: row.packet_id, messageId: row.message_id };
+}
+
+function groupByKey<Row extends { readonly session_key: string }>(rows: readonly Row[]): Map<string, Row[]> {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(row.session_key);
+    if (group === undefined) groups.set(row.session_key, [row]);
+    else group.push(row);
+  }
+  return groups;
+}

@@ -1,0 +1,147 @@
+import type {
+  CommunicationRepositories,
+  Page,
+  PageRequest,
+  PolicyRecord,
+  PolicyRepository,
+  PolicyTarget,
+  Tenant,
+  Write,
+} from '@holdfast/trust/ports';
+import type { Reader } from '../reader.ts';
+import { query } from '../schema.ts';
+import type { PolicyTable } from '../tables/communication.ts';
+import { compileWrite } from '../write.ts';
+import { pageOf } from './keyset-page.ts';
+
+export class SqlPolicyRepository implements PolicyRepository {
+  readonly #reader: Reader;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  async find(tenant: Tenant, name: string): Promise<PolicyRecord | undefined> {
+    const row = await this.#reader.first(
+      query.selectFrom('policies').selectAll().where('tenant', '=', tenant).where('name', '=', name),
+    );
+    return row && fromRow(row);
+  }
+
+  async list(tenant: Tenant, page: PageRequest): Promise<Page<PolicyRecord>> {
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('policies')
+        .selectAll()
+        .where('tenant', '=', tenant)
+        .where('name', '>', page.after ?? '')
+        .orderBy('name')
+        .limit(page.limit + 1),
+    );
+    return pageOf(rows.map(fromRow), page, ({ name }) => name);
+  }
+
+  async attachedTo(tenant: Tenant, targets: readonly PolicyTarget[]): Promise<readonly string[]> {
+    if (targets.length === 0) return [];
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('policy_attachments')
+        .select('policy')
+        .distinct()
+        .where('tenant', '=', tenant)
+        .where((each) =>
+          each.or(
+            targets.map(({ kind, id }) => each.and([each('target_kind', '=', kind), each('target_id', '=', id)])),
+          ),
+        )
+        .orderBy('policy'),
+    );
+    return rows.map(({ policy }) => policy);
+  }
+
+  async targetsOf(tenant: Tenant, name: string, limit: number): Promise<readonly PolicyTarget[]> {
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('policy_attachments')
+        .select(['target_kind', 'target_id'])
+        .where('tenant', '=', tenant)
+        .where('policy', '=', name)
+        .orderBy('target_kind')
+        .orderBy('target_id')
+        .limit(limit),
+    );
+    return rows.map((row) => ({ kind: row.target_kind as PolicyTarget['kind'], id: row.target_id }));
+  }
+
+  inserting(policy: PolicyRecord): Write {
+    return compileWrite(
+      query.insertInto('policies').values({
+        tenant: policy.tenant,
+        name: policy.name,
+        document: policy.document,
+        version: policy.version,
+        created_at: policy.createdAt,
+        changed_at: policy.changedAt,
+      }),
+      { expectRows: 1 },
+    );
+  }
+
+  changing(from: PolicyRecord, to: Pick<PolicyRecord, 'document' | 'changedAt'>): Write {
+    return compileWrite(
+      query
+        .updateTable('policies')
+        .set({ document: to.document, changed_at: to.changedAt, version: from.version + 1 })
+        .where('tenant', '=', from.tenant)
+        .where('name', '=', from.name)
+        .where('version', '=', from.version),
+      { expectRows: 1 },
+    );
+  }
+
+  removing(policy: PolicyRecord): Write {
+    return compileWrite(
+      query
+        .deleteFrom('policies')
+        .where('tenant', '=', policy.tenant)
+        .where('name', '=', policy.name)
+        .where('version', '=', policy.version),
+      { expectRows: 1 },
+    );
+  }
+
+  attaching(tenant: Tenant, name: string, target: PolicyTarget): Write {
+    return compileWrite(
+      query
+        .insertInto('policy_attachments')
+        .values({ tenant, target_kind: target.kind, target_id: target.id, policy: name })
+        .onConflict((each) => each.columns(['tenant', 'target_kind', 'target_id', 'policy']).doNothing()),
+    );
+  }
+
+  detaching(tenant: Tenant, name: string, target: PolicyTarget): Write {
+    return compileWrite(
+      query
+        .deleteFrom('policy_attachments')
+        .where('tenant', '=', tenant)
+        .where('target_kind', '=', target.kind)
+        .where('target_id', '=', target.id)
+        .where('policy', '=', name),
+    );
+  }
+}
+
+export function communicationRepositories(reader: Reader): CommunicationRepositories {
+  return { policies: new SqlPolicyRepository(reader) };
+}
+
+function fromRow(row: PolicyTable): PolicyRecord {
+  return {
+    tenant: row.tenant,
+    name: row.name,
+    document: row.document,
+    version: row.version,
+    createdAt: row.created_at,
+    changedAt: row.changed_at,
+  };
+}

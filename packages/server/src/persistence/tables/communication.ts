@@ -1,0 +1,91 @@
+/** Policy documents that operators wrote. */
+export interface PolicyTable {
+  tenant: string;
+  name: string;
+  /** AWS IoT policy JSON as it was given. */
+  document: string;
+  version: number;
+  created_at: number;
+  changed_at: number;
+}
+
+export interface PolicyAttachmentTable {
+  tenant: string;
+  /** `group` or `device`. */
+  target_kind: string;
+  target_id: string;
+  policy: string;
+}
+
+/** MQTT sessions that outlive their connection. */
+export interface MqttSessionTable {
+  session_key: string;
+  tenant: string;
+  client_id: string;
+  expiry_seconds: number;
+  /** Null while connected. */
+  disconnected_at: number | null;
+}
+
+export interface MqttSubscriptionTable {
+  session_key: string;
+  /** As subscribed, `$share/…` included. */
+  text: string;
+  tenant: string;
+  qos: number;
+  no_local: number;
+  retain_as_published: number;
+  retain_handling: number;
+  subscription_id: number | null;
+}
+
+/** Messages that wait for somebody or are retained; kept once, however many wait. */
+export interface MqttMessageTable {
+  message_id: number;
+  tenant: string;
+  topic: string;
+  /** Properties and payload, sealed: they are data of devices. */
+  sealed: Uint8Array;
+  qos: number;
+  retain: number;
+  expires_at: number | null;
+  /** Session key of the publisher; empty for the server. */
+  publisher: string;
+}
+
+export interface MqttDeliveryTable {
+  session_key: string;
+  position: number;
+  tenant: string;
+  message_id: number;
+  qos: number;
+  retain: number;
+  /** JSON list. */
+  subscription_ids: string;
+  packet_id: number;
+  state: string;
+}
+
+export interface MqttInboundTable {
+  session_key: string;
+  packet_id: number;
+  tenant: string;
+  message_id: number;
+}
+
+export interface MqttRetainedTable {
+  tenant: string;
+  topic: string;
+  message_id: number;
+}
+
+export interface CommunicationTables {
+  policies: PolicyTable;
+  policy_attachments: PolicyAttachmentTable;
+  mqtt_sessions: MqttSessionTable;
+  mqtt_subscriptions: MqttSubscriptionTable;
+  mqtt_messages: MqttMessageTable;
+  mqtt_deliveries: MqttDeliveryTable;
+  mqtt_inbound: MqttInboundTable;
+  mqtt_retained: MqttRetainedTable;
+}
