@@ -240,6 +240,18 @@ describe('firmware and proof', () => {
     expect(await show(job)).toMatchObject({ status: 'FAILED', outcome: 'rolled-back' });
   });
 
+  it('is shown rolled back when the device says so itself, with its reason', async () => {
+    const job = await firmware();
+    await world.jobs.startNext(lamp, {});
+    const statusDetails = { code: 'device.rolled_back', reason: 'did not boot' };
+    await world.jobs.update(lamp, job, { status: 'FAILED', statusDetails });
+    expect(await show(job)).toMatchObject({
+      status: 'FAILED',
+      outcome: 'rolled-back',
+      reason: 'device.rolled_back: did not boot',
+    });
+  });
+
   it('takes old evidence during the download for nothing', async () => {
     const job = await firmware();
     await world.jobs.startNext(lamp, {});

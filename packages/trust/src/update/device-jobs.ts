@@ -3,7 +3,7 @@ import type { ExecutionChange, ExecutionRecord, JobRecord } from '../ports/index
 import { actorOf, type DevicePrincipal } from '../principal.ts';
 import { EXECUTION_MACHINE, type ExecutionEvent, inNextOrder } from './execution-machine.ts';
 import type { JobDocument } from './job-documents.ts';
-import { judgeProof, saysItRestarts, triedSince } from './proof-rule.ts';
+import { judgeProof, saysItRestarts, saysItWentBack, triedSince } from './proof-rule.ts';
 import { retryConflict } from './retry-conflict.ts';
 import { StartGate, type StartGatePorts } from './start-gate.ts';
 
@@ -106,7 +106,7 @@ export class DeviceJobs {
       const ended = event === 'start' ? await this.#gate.weed(execution, job) : undefined;
       if (ended !== undefined) return { kind: 'refused', code: 'update.invalid_transition', execution: ended };
       const change = this.#changeOf(execution, job, wish, event);
-      const reason = event === 'fail' || event === 'reject' ? wish.statusDetails?.['reason'] : undefined;
+      const reason = wish.status === 'FAILED' || wish.status === 'REJECTED' ? reasonIn(wish.statusDetails) : undefined;
       const to = await this.#ports.writer.step(execution, event, { actor: actorOf(principal), change, reason });
       return { kind: 'updated', execution: to, job };
     });
@@ -142,10 +142,14 @@ export class DeviceJobs {
     return undefined;
   }
 
-  async #eventOf(principal: JobOwner, execution: ExecutionRecord, { status }: UpdateWish): Promise<ExecutionEvent> {
+  async #eventOf(principal: JobOwner, execution: ExecutionRecord, wish: UpdateWish): Promise<ExecutionEvent> {
+    const { status, statusDetails = {} } = wish;
     if (status === 'SUCCEEDED') return this.#successOf(principal, execution);
     if (status === 'IN_PROGRESS') return execution.status === 'QUEUED' ? 'start' : 'progress';
-    return status === 'FAILED' ? 'fail' : 'reject';
+    if (status === 'REJECTED') return 'reject';
+    const wentBack =
+      execution.releaseId !== undefined && execution.status === 'IN_PROGRESS' && saysItWentBack(statusDetails);
+    return wentBack ? 'roll-back' : 'fail';
   }
 
   /** The rule of proof: where evidence is required a device's word alone ends nothing. */
@@ -174,6 +178,12 @@ export class DeviceJobs {
       ...(tried ? { triedAt: triedSince(execution, now) } : {}),
     };
   }
+}
+
+/** What a device gave as its reason, by the members that FreeRTOS agents and ours use. */
+function reasonIn(details: Readonly<Record<string, string>> = {}): string | undefined {
+  const said = [details['code'], details['reason']].filter((each) => each !== undefined);
+  return said.length === 0 ? undefined : said.join(': ');
 }
 
 function stepDeadline(now: EpochMs, minutes: number): EpochMs | undefined {

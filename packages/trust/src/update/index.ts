@@ -34,3 +34,4 @@ export {
 } from './release-roots.ts';
 export { type ImageLevel, type ProductImages, type ReleaseFiles, type ReleaseWish } from './release-intake.ts';
 export { Releases, type ReleasesPorts } from './releases.ts';
+export { UpdateReactions, type UpdateReactionsPorts } from './reactions.ts';

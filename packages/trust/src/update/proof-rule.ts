@@ -32,11 +32,19 @@ export function judgeProof({ execution, release, evidence }: ProofFacts): ProofV
 const TRIAL_WORDS: Readonly<Record<string, readonly string[]>> = {
   // FreeRTOS OTA agent, ota.c: "ready" before its reset, "active" in the self-test.
   self_test: ['ready', 'active'],
-  phase: ['restarting', 'testing'],
+  // The Holdfast device agent.
+  step: ['restarting'],
 };
 
 export function saysItRestarts(details: Readonly<Record<string, string>>): boolean {
   return Object.entries(TRIAL_WORDS).some(([name, words]) => words.includes(details[name] ?? ''));
+}
+
+/** How a device words that it tried the new firmware and went back on its own. */
+const ROLLED_BACK = 'device.rolled_back';
+
+export function saysItWentBack(details: Readonly<Record<string, string>>): boolean {
+  return details['code'] === ROLLED_BACK;
 }
 
 /** When the trial began: the first moment that is known. */

@@ -88,6 +88,8 @@ describe('what evidence says about an execution', () => {
   it.each<[Record<string, string>, boolean]>([
     [{ self_test: 'ready', updatedBy: '0x00090002' }, true],
     [{ self_test: 'active' }, true],
+    [{ step: 'restarting', version: '2.0.0' }, true],
+    [{ step: 'downloading' }, false],
     [{ self_test: 'accepted' }, false],
     [{ receive: '1/5' }, false],
     [{}, false],
