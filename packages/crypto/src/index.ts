@@ -38,6 +38,7 @@ export {
   OcspIssuer,
   type OcspResponseInput,
 } from './issuance/revocation.ts';
+export * from './esp32/index.ts';
 export * from './evidence/index.ts';
 export { agreeSecret, decryptOaep, encryptOaep, type OaepOptions } from './keys/agreement.ts';
 export {
@@ -61,6 +62,24 @@ export { createSigner, type Signer } from './keys/signer.ts';
 export { type EcdsaEncoding, verifySignature, verifySignatureAsync } from './keys/verify.ts';
 export { keyWeakness, type KeyWeakness } from './keys/weakness.ts';
 export * from './mcuboot/index.ts';
+export {
+  dnsNameMatches,
+  ipAddressText,
+  isHostName,
+  isMailbox,
+  isPresentedDnsName,
+  parseIpAddress,
+} from './path/host-names.ts';
+export { namesPeer, type PeerName } from './path/peer-name.ts';
+export { revocationStatus, type RevocationVerdict } from './path/revocation.ts';
+export {
+  MAX_PATH,
+  type PathInput,
+  type PathRefusal,
+  type PathVerdict,
+  VALIDATION_BUDGET,
+  validatePath,
+} from './path/validate.ts';
 export { type AeadInput, GCM_NONCE, GCM_TAG, openAesGcm, sealAesGcm } from './primitives/aead.ts';
 export {
   createDigest,
@@ -78,8 +97,6 @@ export {
   timingSafeEqual,
 } from './primitives/hash.ts';
 export { type KeyWrapMode, unwrapKey, wrapKey } from './primitives/key-wrap.ts';
-export * from './evidence/index.ts';
-export * from './mcuboot/index.ts';
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './transparency/checkpoint.ts';
 export { EMPTY_ROOT, leafHash, MerkleFrontier, merkleRoot, nodeHash } from './transparency/merkle.ts';
 export {

@@ -4,10 +4,11 @@ import { type AlgorithmIdentifier, encodeAlgorithm, OID, type PublicKeyKind } fr
 import type { HashAlgorithm } from '../primitives/hash.ts';
 
 interface AlgorithmRow {
-  readonly scheme: 'ecdsa' | 'ed25519' | 'rsa-pkcs1' | 'rsa-pss';
+  readonly scheme: 'ecdsa' | 'ed25519' | 'ml-dsa' | 'rsa-pkcs1' | 'rsa-pss';
   /** Undefined where the scheme fixes its own. */
   readonly hash: HashAlgorithm | undefined;
   readonly curve?: 'P-256' | 'P-384' | 'P-521';
+  readonly parameterSet?: '44' | '65' | '87';
   readonly oid: string;
 }
 
@@ -23,6 +24,9 @@ export const SIGNATURE_ALGORITHMS = {
   'ecdsa-p521-sha384': { scheme: 'ecdsa', hash: 'sha384', curve: 'P-521', oid: OID.ecdsaWithSha384 },
   'ecdsa-p521-sha512': { scheme: 'ecdsa', hash: 'sha512', curve: 'P-521', oid: OID.ecdsaWithSha512 },
   ed25519: { scheme: 'ed25519', hash: undefined, oid: OID.ed25519 },
+  'ml-dsa-44': { scheme: 'ml-dsa', hash: undefined, parameterSet: '44', oid: OID.mlDsa44 },
+  'ml-dsa-65': { scheme: 'ml-dsa', hash: undefined, parameterSet: '65', oid: OID.mlDsa65 },
+  'ml-dsa-87': { scheme: 'ml-dsa', hash: undefined, parameterSet: '87', oid: OID.mlDsa87 },
   'rsa-pkcs1-sha256': { scheme: 'rsa-pkcs1', hash: 'sha256', oid: OID.sha256WithRsa },
   'rsa-pkcs1-sha384': { scheme: 'rsa-pkcs1', hash: 'sha384', oid: OID.sha384WithRsa },
   'rsa-pkcs1-sha512': { scheme: 'rsa-pkcs1', hash: 'sha512', oid: OID.sha512WithRsa },
@@ -45,6 +49,7 @@ export function defaultAlgorithm(key: PublicKeyKind): SignatureAlgorithm {
   if (key.kind === 'ed25519') return 'ed25519';
   if (key.kind === 'rsa') return 'rsa-pkcs1-sha256';
   if (key.kind === 'ec') return EC_DEFAULTS[key.curve];
+  if (key.kind === 'ml-dsa') return `ml-dsa-${key.parameterSet}`;
   throw new HoldfastError('crypto.bad_key', { field: 'kind' });
 }
 
@@ -57,9 +62,10 @@ const RSA_SCHEMES: ReadonlySet<string> = new Set(['rsa-pkcs1', 'rsa-pss']);
 
 /** Whether a key of this kind can make signatures of this algorithm. */
 export function algorithmFits(algorithm: SignatureAlgorithm, key: PublicKeyKind): boolean {
-  const { scheme, curve } = algorithmRow(algorithm);
+  const { scheme, curve, parameterSet } = algorithmRow(algorithm);
   if (key.kind === 'ec') return scheme === 'ecdsa' && curve === key.curve;
   if (key.kind === 'rsa') return RSA_SCHEMES.has(scheme);
+  if (key.kind === 'ml-dsa') return scheme === 'ml-dsa' && parameterSet === key.parameterSet;
   return key.kind === 'ed25519' && scheme === 'ed25519';
 }
 

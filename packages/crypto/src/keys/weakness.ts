@@ -8,9 +8,9 @@ const MIN_MODULUS_BITS = 2048;
 const MAX_MODULUS_BITS = 8192; // Larger keys only buy an attacker our CPU time.
 const MIN_EXPONENT = 65_537n; // FIPS 186-5 5.1: odd and over 2^16.
 
-/** The first weakness found, or undefined. P-256, P-384, P-521, Ed25519 and RSA of 2048-8192 bits may pass. */
+/** The first weakness found, or undefined. P-256, P-384, P-521, Ed25519, ML-DSA and RSA of 2048-8192 bits may pass. */
 export function keyWeakness(key: PublicKeyKind): KeyWeakness | undefined {
-  if (key.kind === 'ec' || key.kind === 'ed25519') return undefined;
+  if (key.kind === 'ec' || key.kind === 'ed25519' || key.kind === 'ml-dsa') return undefined;
   if (key.kind !== 'rsa') return 'kind';
   if (key.modulusBits < MIN_MODULUS_BITS || key.modulusBits > MAX_MODULUS_BITS) return 'rsa-size';
   if (key.exponent < MIN_EXPONENT || key.exponent % 2n === 0n) return 'rsa-exponent';

@@ -77,7 +77,8 @@ export function encodeBasicConstraints({ ca, pathLen }: BasicConstraints): Uint8
 export function decodeKeyUsage(value: Uint8Array): ReadonlySet<KeyUsage> {
   const { bytes, unusedBits } = decodeDer(value, 'keyUsage', (reader) => reader.bitString('keyUsage'));
   const last = bytes[bytes.length - 1] ?? 0;
-  const isMinimal = bytes.length === 0 || ((last >> unusedBits) & 1) === 1;
+  // RFC 5280 4.2.1.3: at least one bit is set.
+  const isMinimal = ((last >> unusedBits) & 1) === 1;
   if (!isMinimal || 8 * bytes.length - unusedBits > KEY_USAGE_NAMES.length) {
     throw new HoldfastError('wire.malformed', { field: 'keyUsage' });
   }

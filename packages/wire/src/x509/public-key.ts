@@ -23,6 +23,7 @@ export type PublicKeyKind =
   | { readonly kind: 'ec'; readonly curve: 'P-256' | 'P-384' | 'P-521'; readonly point: Uint8Array }
   | { readonly kind: 'rsa'; readonly modulusBits: number; readonly modulus: Uint8Array; readonly exponent: bigint }
   | { readonly kind: 'ed25519' | 'x25519'; readonly key: Uint8Array }
+  | { readonly kind: 'ml-dsa'; readonly parameterSet: '44' | '65' | '87'; readonly key: Uint8Array }
   | { readonly kind: 'other'; readonly algorithm: string };
 
 /** RSAPublicKey (RFC 8017 A.1.1); magnitudes without leading zeros. */
@@ -35,6 +36,13 @@ const CURVES: Readonly<Record<string, { readonly curve: 'P-256' | 'P-384' | 'P-5
   [OID.secp256r1]: { curve: 'P-256', octets: 32 },
   [OID.secp384r1]: { curve: 'P-384', octets: 48 },
   [OID.secp521r1]: { curve: 'P-521', octets: 66 },
+};
+
+/** ML-DSA public keys by algorithm, with their length (RFC 9881 section 4). */
+const ML_DSA: Readonly<Record<string, { readonly parameterSet: '44' | '65' | '87'; readonly octets: number }>> = {
+  [OID.mlDsa44]: { parameterSet: '44', octets: 1312 },
+  [OID.mlDsa65]: { parameterSet: '65', octets: 1952 },
+  [OID.mlDsa87]: { parameterSet: '87', octets: 2592 },
 };
 
 export function readSpki(reader: DerReader, field = 'subjectPublicKeyInfo'): SubjectPublicKeyInfo {
@@ -81,6 +89,8 @@ export function publicKeyKind(spki: SubjectPublicKeyInfo): PublicKeyKind {
   const { oid, parameters } = spki.algorithm;
   if (oid === OID.ecPublicKey) return ecKey(spki.key, parameters);
   if (oid === OID.rsaEncryption) return rsaKey(spki.key, parameters);
+  const mlDsa = ML_DSA[oid];
+  if (mlDsa !== undefined) return mlDsaKey(mlDsa, spki.key, parameters);
   if (oid !== OID.ed25519 && oid !== OID.x25519) return { kind: 'other', algorithm: oid };
   if (parameters !== undefined || spki.key.length !== 32) {
     throw new HoldfastError('wire.malformed', { field: 'subjectPublicKey', reason: 'edwards key' });
@@ -112,6 +122,17 @@ function ecKey(point: Uint8Array, parameters: Uint8Array | undefined): PublicKey
     throw new HoldfastError('wire.malformed', { field: 'ecPoint' });
   }
   return { kind: 'ec', curve: row.curve, point };
+}
+
+function mlDsaKey(
+  { parameterSet, octets }: { readonly parameterSet: '44' | '65' | '87'; readonly octets: number },
+  key: Uint8Array,
+  parameters: Uint8Array | undefined,
+): PublicKeyKind {
+  if (parameters !== undefined || key.length !== octets) {
+    throw new HoldfastError('wire.malformed', { field: 'subjectPublicKey', reason: 'ml-dsa key' });
+  }
+  return { kind: 'ml-dsa', parameterSet, key };
 }
 
 function rsaKey(key: Uint8Array, parameters: Uint8Array | undefined): PublicKeyKind {
