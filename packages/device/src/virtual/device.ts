@@ -84,6 +84,14 @@ export class VirtualDevice {
     return bootChip({ flash, fuses, registers, plan, ...(onEvent === undefined ? {} : { onEvent }) });
   }
 
+  get securityCounter(): number {
+    return this.fuses.securityCounter;
+  }
+
+  get maxSectorErases(): number {
+    return this.flash.maxEraseCount();
+  }
+
   /** The application's sign of life, without which three boots in a row end in safe mode. */
   markAlive(): void {
     this.registers.clearAttempts();

@@ -1,0 +1,39 @@
+export { DeviceAgent } from './agent/device-agent.ts';
+export { DeviceRecords, type PendingUpdate } from './agent/device-records.ts';
+export type { AgentEvent, ResetReason } from './agent/events.ts';
+export { type InstalledRelease, judgeManifest, MANIFEST_RULES, type ManifestFacts } from './agent/manifest-policy.ts';
+export type { DevicePlatform, DeviceProfile } from './agent/platform.ts';
+export { HoldfastRequests } from './agent/prover.ts';
+export {
+  type AgentOptions,
+  type AgentTimings,
+  type ClaimCredential,
+  DEFAULT_TIMINGS,
+  type EnrollmentPlan,
+  type ServerAddress,
+  type Transport,
+} from './agent/settings.ts';
+export { EstClient, type EstReply, type EstServer } from './enroll/est-client.ts';
+export { type ProvisioningPlan, provisionFleetDevice } from './enroll/fleet-provisioning.ts';
+export { renewalTime } from './enroll/renewal.ts';
+export { type FactoryOrder, type ManufacturedDevice, manufactureDevice, openDevice } from './factory/manufacture.ts';
+export { HttpsClient, type HttpsReply, type HttpsRequest } from './net/https-client.ts';
+export {
+  type MessageHandler,
+  MqttConnection,
+  type MqttConnectOptions,
+  type MqttExchange,
+} from './net/mqtt-connection.ts';
+export type { TlsCredentials } from './net/tls-options.ts';
+export { runVirtualDevice, type VirtualDeviceRun } from './run-virtual-device.ts';
+export { type DeviceStore, FileStore, MemoryStore } from './store/device-store.ts';
+export { type DeviceIdentity, IdentityStore } from './store/identity-store.ts';
+export { FileKeyStore, type KeyStore } from './store/key-store.ts';
+export { JobsClient, type StatusDetails } from './update/jobs-client.ts';
+export { encodeBootProgram } from './virtual/boot-program.ts';
+export type { BootEvent } from './virtual/bootloader.ts';
+export { VirtualDevice, type VirtualDeviceOptions } from './virtual/device.ts';
+export { type Fault, PowerSupply } from './virtual/faults.ts';
+export type { BootResult, RunningApplication, RunningSafeMode } from './virtual/first-stage.ts';
+export { MAX_SECURITY_COUNTER } from './virtual/fuses.ts';
+export { BOARDS, type BoardLayout, type BoardName } from './virtual/geometry.ts';
