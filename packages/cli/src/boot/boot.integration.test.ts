@@ -85,12 +85,12 @@ describe('holdfast boot sign', () => {
   beforeEach(async () => void (await boot(['keygen', '--type', 'ecdsa-p256', at('key')])));
 
   it('takes every option of the format and says what it made', async () => {
-    const run = await signWith(at('key'), at('image.bin'), [
-      ...['--slot-size', '0x8000', '--align', '16', '--max-align', '32', '--max-sectors', '20', '--confirm'],
-      ...['--security-counter', 'auto', '--dependencies', '(1,2.0.0+5), (2,1.0)', '--boot-record', 'APP'],
-      ...['--vid', 'holdfast.example', '--cid', 'sensor', '--custom-tlv', '0xa0=0xc0ffee', '--custom-tlv', '0xa1=text'],
-      ...['--public-key-format', 'full', '--vendor-type', '0x81', '--custom-tlv', '0x81=0x01', '--json'],
-    ]);
+    const options =
+      '--slot-size 0x8000 --align 16 --max-align 32 --max-sectors 20 --confirm --security-counter auto ' +
+      '--boot-record APP --vid holdfast.example --cid sensor --custom-tlv 0xa0=0xc0ffee --custom-tlv 0xa1=text ' +
+      '--public-key-format full --vendor-type 0x81 --custom-tlv 0x81=0x01 --json';
+    const dependencies = ['--dependencies', '(1,2.0.0+5), (2,1.0)'];
+    const run = await signWith(at('key'), at('image.bin'), [...options.split(' '), ...dependencies]);
     expect(JSON.parse(run.out)).toMatchObject({ kind: 'accepted', version: '1.2.3+4', securityCounter: 16908291 });
     expect(statSync(at('image.bin')).size).toBe(0x8000);
     const checks = ['--min-counter', '16908291', '--vendor-type', '0x81'];

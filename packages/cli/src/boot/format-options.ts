@@ -1,8 +1,8 @@
 import type { ImageFormatName, PolicyOf, SignOptionsOf } from '@holdfast/trust/boot';
 import type { Command } from 'commander';
 import { readDecryptionKeyFile } from './key-files.ts';
-import { type FormatOption, MCUBOOT_OPTIONS, mcubootOptions } from './mcuboot-options.ts';
-import { collect, type Given, many, numberOf, text } from './option-values.ts';
+import { type FormatOption, MCUBOOT_OPTIONS, mcubootOptions, vendorTypesOf } from './mcuboot-options.ts';
+import { choice, collect, type Given, numberOf, text } from './option-values.ts';
 
 /** How the command line speaks about one format. */
 interface FormatCommandLine<Name extends ImageFormatName> {
@@ -25,18 +25,44 @@ const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Nam
     ],
     readPolicy(given, passphrase) {
       const key = text(given, 'decryptKey');
-      const minCounter = text(given, 'minCounter');
       return {
         clear: given['clear'] === true,
         paddedSignatures: given['allowPaddedSignature'] === true,
         nonBootable: given['allowNonBootable'] === true,
-        vendorTypes: many(given, 'vendorType').map((type) => numberOf(type, 'vendor-type')),
+        vendorTypes: vendorTypesOf(given),
         ...(key === undefined ? {} : { decryptionKey: readDecryptionKeyFile(key, passphrase) }),
-        ...(minCounter === undefined ? {} : { minCounter: numberOf(minCounter, 'min-counter') }),
+        ...counterOf(given),
       };
     },
   },
+  'esp32-v2': {
+    signOptions: [
+      { flags: '--append', words: 'the input is signed: keep its signature blocks and add one' },
+      { flags: '--max-blocks <count>', words: 'signature blocks the chip reads: 1 on ESP32 and ESP32-C2, otherwise 3' },
+    ],
+    readSignOptions: (given) => ({ append: given['append'] === true, ...blocksOf(given) }),
+    verifyOptions: [{ flags: '--max-blocks <count>', words: 'signature blocks the chip reads: 1, 2 or 3' }],
+    readPolicy: (given) => ({ ...counterOf(given), ...blocksOf(given) }),
+  },
+  'esp32-v1': {
+    signOptions: [],
+    readSignOptions: () => ({}),
+    verifyOptions: [],
+    readPolicy: counterOf,
+  },
 };
+
+function counterOf(given: Given): { readonly minCounter?: number } {
+  const counter = text(given, 'minCounter');
+  return counter === undefined ? {} : { minCounter: numberOf(counter, 'min-counter') };
+}
+
+const BLOCKS = { '1': 1, '2': 2, '3': 3 } as const;
+
+function blocksOf(given: Given): { readonly maxBlocks?: 1 | 2 | 3 } {
+  const count = text(given, 'maxBlocks');
+  return count === undefined ? {} : { maxBlocks: BLOCKS[choice(count, ['1', '2', '3'], 'max-blocks')] };
+}
 
 export function commandLineOf<Name extends ImageFormatName>(format: Name): FormatCommandLine<Name> {
   return COMMAND_LINES[format];

@@ -76,7 +76,7 @@ export function mcubootOptions(given: Given): McubootSignOptions {
     erasedValue: erasedValue(given),
     dependencies: dependenciesOf(text(given, 'dependencies')),
     custom: many(given, 'customTlv').map(customTlv),
-    vendorTypes: many(given, 'vendorType').map((type) => numberOf(type, 'vendor-type')),
+    vendorTypes: vendorTypesOf(given),
     publicKeyForm: choice(text(given, 'publicKeyFormat') ?? 'hash', ['hash', 'full'], 'public-key-format'),
     ...defined({
       slot,
@@ -90,6 +90,11 @@ export function mcubootOptions(given: Given): McubootSignOptions {
       encryption: encryptionOf(given),
     }),
   };
+}
+
+/** Entry types allowed outside the vendor range. */
+export function vendorTypesOf(given: Given): readonly number[] {
+  return many(given, 'vendorType').map((type) => numberOf(type, 'vendor-type'));
 }
 
 /** What erased flash reads as. */

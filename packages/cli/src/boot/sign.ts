@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { createSigner, PrivateKey } from '@holdfast/crypto';
+import { createSigner, PrivateKey, signP192 } from '@holdfast/crypto';
 import { decodeBase64, HoldfastError } from '@holdfast/kernel';
 import {
   type AcceptedImage,
@@ -13,7 +13,7 @@ import { encodeIntelHex, type HexSegment } from '@holdfast/wire/intel-hex';
 import { type InputFile, isHexName, readBytes, readImageFile, writeWhole } from './files.ts';
 import { commandLineOf } from './format-options.ts';
 import { readKeyFile, spkiOf } from './key-files.ts';
-import { erasedValue } from './mcuboot-options.ts';
+import { erasedValue, vendorTypesOf } from './mcuboot-options.ts';
 import { type Given, numberOf, required, text } from './option-values.ts';
 
 /** What `boot sign` did. */
@@ -54,7 +54,7 @@ export async function signFile(
   }
   if (paths.output === undefined) throw new HoldfastError('boot.bad_option', { option: 'OUT', reason: 'missing' });
   const { bytes, proof } = finishImage(prepared, await signatureFor(prepared, key, given));
-  writeWhole(paths.output, isHexName(paths.output) ? toHex(bytes, input, given) : bytes);
+  writeWhole(paths.output, isHexName(paths.output) ? toHex(format, bytes, { input, given }) : bytes);
   return { kind: 'signed', file: paths.output, proof };
 }
 
@@ -62,6 +62,7 @@ async function signatureFor({ request }: PreparedImage, key: KeyObject, given: G
   const file = text(given, 'signature');
   if (file !== undefined) return readSignature(file);
   if (key.type !== 'private') throw new HoldfastError('boot.private_key_needed');
+  if (request.algorithm === 'ecdsa-p192-sha256') return signP192(request.message, key);
   return await createSigner(new PrivateKey(key), request.algorithm).sign(request.message);
 }
 
@@ -74,20 +75,30 @@ function readSignature(file: string): Uint8Array {
   return BASE64_TEXT.test(content) ? decodeBase64(content.trim(), 'signature') : bytes;
 }
 
+interface HexSource {
+  readonly input: InputFile;
+  readonly given: Given;
+}
+
 /** Image and trailer as Intel HEX, without the erased bytes between them. */
-function toHex(bytes: Uint8Array, input: InputFile, given: Given): string {
-  const given32 = text(given, 'hexAddr');
-  const header =
-    given['padHeader'] === true ? numberOf(required(given, 'headerSize', 'header-size'), 'header-size') : 0;
-  const address = given32 === undefined ? input.address : numberOf(given32, 'hex-addr') + header;
-  if (address === undefined) throw new HoldfastError('boot.bad_option', { option: 'hex-addr', reason: 'missing' });
-  const base = address - header;
-  const image = decodeMcubootImage(bytes, { tail: 'slot' }).bytes;
+function toHex(format: ImageFormatName, bytes: Uint8Array, { input, given }: HexSource): string {
+  const base = baseAddress(input, given);
+  if (format !== 'mcuboot') return encodeIntelHex([{ address: base, bytes }]);
+  const { bytes: image, trailer } = decodeMcubootImage(bytes, { vendorTypes: vendorTypesOf(given) });
   const segments: HexSegment[] = [{ address: base, bytes: image }];
-  const { trailer } = decodeMcubootImage(bytes);
   if (trailer !== undefined) {
     const from = bytes.length - trailerLayout(trailer.align).imageOk;
     segments.push({ address: base + from, bytes: bytes.subarray(from) });
   }
   return encodeIntelHex(segments);
+}
+
+/** Where the output begins: as told, or where the input's code lies less the header put before it. */
+function baseAddress(input: InputFile, given: Given): number {
+  const told = text(given, 'hexAddr');
+  if (told !== undefined) return numberOf(told, 'hex-addr');
+  if (input.address === undefined)
+    throw new HoldfastError('boot.bad_option', { option: 'hex-addr', reason: 'missing' });
+  if (given['padHeader'] !== true) return input.address;
+  return input.address - numberOf(required(given, 'headerSize', 'header-size'), 'header-size');
 }

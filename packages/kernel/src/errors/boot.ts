@@ -47,6 +47,11 @@ export const BOOT_ERRORS = {
     ...REFUSED,
     next: 'fetch or build the image again; it was altered or cut',
   },
+  'boot.checksum_mismatch': {
+    message: 'a checksum inside the image does not match',
+    ...REFUSED,
+    next: 'fetch or build the image again; it was altered or cut',
+  },
   'boot.signature_missing': {
     message: 'the image is not signed',
     ...REFUSED,

@@ -1,11 +1,14 @@
-import type { McubootPolicy, McubootSignOptions } from '@holdfast/crypto';
+import type { EspPolicy, EspSignOptions, McubootPolicy, McubootSignOptions } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
-import type { ImageFormat } from './image-format.ts';
+import { esp32V1Format, esp32V2Format } from './esp32-formats.ts';
+import type { ImageFormat, ImagePolicy } from './image-format.ts';
 import { mcubootFormat } from './mcuboot-format.ts';
 
 /** What each format's signer is told beside payload and key, and what its verifier can be told to demand. */
 interface FormatTypes {
   readonly mcuboot: { readonly options: McubootSignOptions; readonly policy: McubootPolicy };
+  readonly 'esp32-v2': { readonly options: EspSignOptions; readonly policy: EspPolicy };
+  readonly 'esp32-v1': { readonly options: object; readonly policy: ImagePolicy };
 }
 
 export type ImageFormatName = keyof FormatTypes;
@@ -17,9 +20,11 @@ type FormatTable = { readonly [Name in ImageFormatName]: ImageFormat<SignOptions
 /** Every image format that is signed and verified here; a new chip family is a row. */
 export const IMAGE_FORMATS: FormatTable = {
   mcuboot: mcubootFormat,
+  'esp32-v2': esp32V2Format,
+  'esp32-v1': esp32V1Format,
 };
 
-export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = ['mcuboot'];
+export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = ['mcuboot', 'esp32-v2', 'esp32-v1'];
 
 /** @throws `boot.unknown_format` */
 export function parseFormatName(text: string): ImageFormatName {

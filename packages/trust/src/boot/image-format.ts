@@ -1,9 +1,16 @@
-import type { SignatureRequest } from '@holdfast/crypto';
+import type { EspAlgorithm } from '@holdfast/crypto';
 import type { ErrorCode, ErrorDetails } from '@holdfast/kernel';
+
+/** What a signer is asked for. */
+export interface ImageSignatureRequest {
+  readonly algorithm: EspAlgorithm;
+  /** The message that the algorithm itself hashes; an ECDSA signature comes as DER. */
+  readonly message: Uint8Array;
+}
 
 /** An image laid out and waiting for its signature. */
 export interface PreparedImage {
-  readonly request: SignatureRequest;
+  readonly request: ImageSignatureRequest;
   /** The image with this signature, not yet judged. */
   finish(signature: Uint8Array): Uint8Array<ArrayBuffer>;
   /** The judgement of our own verifier on the image with this signature. */
@@ -52,6 +59,8 @@ export interface ImagePolicy {
 export interface ImageFormat<Options, Policy extends ImagePolicy> {
   readonly name: string;
   readonly title: string;
+  /** False for a format that is only verified here. */
+  readonly signs: boolean;
   /** Whether the bytes begin like an image of this format. */
   detect(bytes: Uint8Array): boolean;
   /**

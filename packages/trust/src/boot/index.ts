@@ -12,6 +12,7 @@ export type {
   ImageFact,
   ImageFormat,
   ImagePolicy,
+  ImageSignatureRequest,
   ImageVerdict,
   PreparedImage,
   RefusedImage,

@@ -24,12 +24,16 @@ import {
 } from '@holdfast/wire/mcuboot';
 import type { ImageFact, ImageFormat, ImageVerdict } from './image-format.ts';
 
+/** Signed entry of PSoC 64 below the vendor range (cysecuretools signtool.py). */
+const PSOC64_SLOT_ID = 0x81;
+
 /** MCUboot images: nRF, STM32, LPC, PSoC 64 and many others. */
 export const mcubootFormat: ImageFormat<McubootSignOptions, McubootPolicy> = {
   name: 'mcuboot',
   title: 'MCUboot image',
+  signs: true,
   detect: (bytes) => bytes.length >= 4 && new ByteReader(bytes).u32le('ih_magic') === MCUBOOT_MAGIC,
-  inspect: (bytes) => inspectImage(decodeMcubootImage(bytes)),
+  inspect: (bytes) => inspectImage(decodeMcubootImage(bytes, { vendorTypes: [PSOC64_SLOT_ID] })),
   recipients: ({ encryption }) => (encryption === undefined ? [] : recipientKeys(encryption)),
   prepare(payload, options, publicKeySpki) {
     const key = mcubootPublicKey(publicKeySpki);
