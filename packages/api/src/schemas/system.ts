@@ -31,13 +31,14 @@ export type AuditEntry = z.infer<typeof AuditEntry>;
 
 export const AuditQuery = z.object({ subject: z.string().max(256).optional(), action: z.string().max(128).optional() });
 
-export const AuditVerdict = z.object({
-  kind: z.enum(['intact', 'broken']),
-  entries: z.number().int(),
-  checkpoints: z.number().int(),
-  rootHash: Sha256Hex.optional(),
-  firstBad: z.object({ sequence: z.number().int(), reason: z.string() }).optional(),
-});
+/** `intact` with what was checked, or the first thing that is wrong. */
+export const AuditVerdict = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('intact'), entries: z.number().int(), checkpoints: z.number().int() }),
+  z.object({
+    kind: z.literal('broken'),
+    firstBad: z.object({ sequence: z.number().int(), reason: z.string() }),
+  }),
+]);
 export type AuditVerdict = z.infer<typeof AuditVerdict>;
 
 /** Opens the console once within its life; the token travels in the URL fragment. */

@@ -1,4 +1,4 @@
-import type { AuditEntry } from '@holdfast/api';
+import type { AuditEntry, AuditVerdict } from '@holdfast/api';
 import type { Command } from 'commander';
 import { AnswerIsNo } from '../output/failure.ts';
 import type { CommandIo } from '../output/io.ts';
@@ -44,20 +44,22 @@ export function registerAudit(noun: Command, io: CommandIo): void {
     .option('--json', 'one JSON document');
   addConnectionOptions(verify).action(async (options: GivenOptions) => {
     const verdict = await clientFrom(options, io).call('audit.verify', {});
-    const { kind, entries, checkpoints, firstBad } = verdict;
-    io.out(
-      options['json'] === true
-        ? formatJson(verdict)
-        : formatFacts(
-            [
-              ['log', kind],
-              ['entries', entries],
-              ['checkpoints', checkpoints],
-              ['first bad entry', firstBad === undefined ? undefined : `${firstBad.sequence}: ${firstBad.reason}`],
-            ],
-            io,
-          ),
-    );
-    if (kind === 'broken') throw new AnswerIsNo();
+    io.out(options['json'] === true ? formatJson(verdict) : formatFacts(verdictFacts(verdict), io));
+    if (verdict.kind === 'broken') throw new AnswerIsNo();
   });
+}
+
+function verdictFacts(verdict: AuditVerdict): readonly (readonly [string, string | number])[] {
+  if (verdict.kind === 'broken') {
+    return [
+      ['log', 'broken'],
+      ['first bad entry', verdict.firstBad.sequence],
+      ['because', verdict.firstBad.reason],
+    ];
+  }
+  return [
+    ['log', 'intact'],
+    ['entries', verdict.entries],
+    ['signed checkpoints', verdict.checkpoints],
+  ];
 }

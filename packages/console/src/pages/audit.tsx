@@ -29,7 +29,7 @@ function wordsOf(check: Exclude<Check, { readonly kind: 'idle' }>): string {
   if (check.kind === 'intact') {
     return `Intact: ${check.entries} entries agree with their hashes and with ${check.checkpoints} signed checkpoints.`;
   }
-  if (check.kind === 'broken') return `Broken at entry ${check.firstBad?.sequence}: ${check.firstBad?.reason}.`;
+  if (check.kind === 'broken') return `Broken at entry ${check.firstBad.sequence}: ${check.firstBad.reason}.`;
   return check.kind === 'refused' ? `The server said: ${check.words}.` : 'Reading every entry…';
 }
 

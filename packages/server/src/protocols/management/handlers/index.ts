@@ -26,4 +26,4 @@ export function managementHandlers(services: ManagementServices): ManagementHand
   };
 }
 
-export type { AuditReader, AuditVerdict } from './audit.ts';
+export type { AuditReader } from './audit.ts';

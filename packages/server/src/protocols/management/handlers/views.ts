@@ -10,7 +10,6 @@ import type {
   Rollout as RolloutView,
 } from '@holdfast/api';
 import { type EpochMs, encodeBase64, encodeHex, formatRfc3339 } from '@holdfast/kernel';
-import { type AuditEntry, hashAuditEntry } from '@holdfast/trust/audit';
 import { claimStanding } from '@holdfast/trust/identity';
 import type {
   CertificateRecord,
@@ -23,6 +22,7 @@ import type {
   ProductRecord,
   ReleaseRecord,
   RolloutRecord,
+  StoredAuditEntry,
 } from '@holdfast/trust/ports';
 
 /** Records as the API words them: times in RFC 3339, absent members left out. */
@@ -178,7 +178,7 @@ export function viewExecution(execution: ExecutionRecord): ExecutionView {
   };
 }
 
-export function viewAuditEntry(entry: AuditEntry): AuditEntryView {
+export function viewAuditEntry(entry: StoredAuditEntry): AuditEntryView {
   return {
     sequence: entry.sequence,
     at: formatRfc3339(entry.at),
@@ -186,7 +186,7 @@ export function viewAuditEntry(entry: AuditEntry): AuditEntryView {
     action: entry.action,
     subject: entry.subject,
     details: JSON.parse(entry.details) as AuditEntryView['details'],
-    leafHash: encodeHex(hashAuditEntry(entry)),
+    leafHash: encodeHex(entry.leaf),
   };
 }
 
