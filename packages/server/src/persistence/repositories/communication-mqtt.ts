@@ -1,5 +1,5 @@
 import { type Log, toHoldfastError } from '@holdfast/kernel';
-import type { Store } from '@holdfast/trust/ports';
+import type { Store, Tenant } from '@holdfast/trust/ports';
 import type {
   DurableStore,
   StoreChange,
@@ -16,7 +16,8 @@ import type {
   MqttMessageTable,
   MqttSubscriptionTable,
 } from '../tables/communication.ts';
-import { type MessageKeys, MessageOpener, MessageSealer } from './communication-messages.ts';
+import type { MessageKeys } from './communication-keys.ts';
+import { MessageOpener, MessageSealer } from './communication-messages.ts';
 import { writesOfChange } from './communication-writes.ts';
 
 export interface SqlDurableStorePorts {
@@ -30,15 +31,14 @@ export interface SqlDurableStorePorts {
 export class SqlDurableStore implements DurableStore {
   readonly #ports: SqlDurableStorePorts;
   readonly #sealer: MessageSealer;
+  /** Set while an append waits for a tenant's key; what comes after it must wait too. */
+  #behind: Promise<void> | undefined;
+  /** Keys that rows of earlier lives need; unknown before `load`. */
+  #needed: ReadonlyMap<Tenant, ReadonlySet<number>> | undefined;
 
-  private constructor(ports: SqlDurableStorePorts, sealer: MessageSealer) {
+  constructor(ports: SqlDurableStorePorts) {
     this.#ports = ports;
-    this.#sealer = sealer;
-  }
-
-  /** Makes the key of this life. */
-  static async open(ports: SqlDurableStorePorts): Promise<SqlDurableStore> {
-    return new SqlDurableStore(ports, new MessageSealer(await ports.keys.create()));
+    this.#sealer = new MessageSealer(ports.keys);
   }
 
   /** Everything that refers to a readable message; one that cannot be opened is reported, and nobody gets it. */
@@ -76,6 +76,39 @@ export class SqlDurableStore implements DurableStore {
   }
 
   append(changes: readonly StoreChange[]): Promise<void> {
+    const keyless = new Set<Tenant>();
+    for (const change of changes) {
+      if (change.kind === 'message-saved' && !this.#sealer.hasKey(change.message.realm))
+        keyless.add(change.message.realm);
+    }
+    if (this.#behind === undefined && keyless.size === 0) return this.#commit(changes);
+    return this.#commitBehind(changes, [...keyless]);
+  }
+
+  #commitBehind(changes: readonly StoreChange[], keyless: readonly Tenant[]): Promise<void> {
+    const committed = (this.#behind ?? Promise.resolve()).then(async () => {
+      for (const tenant of keyless) await this.#makeKey(tenant);
+      await this.#commit(changes);
+    });
+    const behind = committed.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#behind = behind;
+    void behind.then(() => {
+      if (this.#behind === behind) this.#behind = undefined;
+    });
+    return committed;
+  }
+
+  async #makeKey(tenant: Tenant): Promise<void> {
+    const { epoch } = await this.#sealer.makeKey(tenant);
+    // Keys of lives that left no message are of no more use.
+    if (this.#needed !== undefined)
+      await this.#ports.keys.keepOnly(tenant, new Set([...(this.#needed.get(tenant) ?? []), epoch]));
+  }
+
+  #commit(changes: readonly StoreChange[]): Promise<void> {
     const seal = (message: StoredMessage) => this.#sealer.seal(message);
     return this.#ports.store.commit(changes.flatMap((change) => writesOfChange(change, seal)));
   }
@@ -93,6 +126,7 @@ export class SqlDurableStore implements DurableStore {
         log.error('a stored message cannot be opened and is left out', { code, message: row.message_id });
       }
     }
+    this.#needed = opener.epochs;
     return messages;
   }
 }

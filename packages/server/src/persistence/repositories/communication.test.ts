@@ -8,8 +8,10 @@ import { type OpenStore, openStore } from '../open-store.ts';
 import { query } from '../schema.ts';
 import { compileWrite } from '../write.ts';
 import { communicationRepositories } from './communication.ts';
-import { type MessageKey, type MessageKeys, MessageOpener, MessageSealer } from './communication-messages.ts';
+import { type PlaceSealer, SealedMessageKeys } from './communication-keys.ts';
+import { MessageOpener, MessageSealer } from './communication-messages.ts';
 import { SqlDurableStore } from './communication-mqtt.ts';
+import { SqlSealedRecords } from './storage.ts';
 
 const T = 'default';
 const conflict = expect.objectContaining({ code: 'store.conflict' });
@@ -79,19 +81,26 @@ describe('policy rows', () => {
   });
 });
 
-class TestKeys implements MessageKeys {
-  readonly #keys: MessageKey[] = [];
+/** Seals nothing; remembers what it was given for which place. */
+class TestFields implements PlaceSealer {
+  readonly #kept: string[] = [];
 
-  create(): Promise<MessageKey> {
-    const key = { epoch: this.#keys.length + 1, key: systemRandom.bytes(32) };
-    this.#keys.push(key);
-    return Promise.resolve(key);
+  seal(place: object, plaintext: Uint8Array): Promise<{ sealed: Uint8Array; keyVersion: number }> {
+    this.#kept.push(JSON.stringify([place, ...plaintext]));
+    return Promise.resolve({ sealed: plaintext, keyVersion: 1 });
   }
 
-  find(epoch: number): Promise<MessageKey> {
-    const key = this.#keys.find((each) => each.epoch === epoch);
-    return key ? Promise.resolve(key) : Promise.reject(new HoldfastError('crypto.open_failed'));
+  open(place: object, sealed: Uint8Array): Promise<Uint8Array> {
+    const isKept = this.#kept.includes(JSON.stringify([place, ...sealed]));
+    return isKept ? Promise.resolve(sealed) : Promise.reject(new HoldfastError('crypto.open_failed'));
   }
+}
+
+const fields = new TestFields();
+
+function keysOf({ reader, store }: OpenStore): SealedMessageKeys {
+  const sealedRecords = new SqlSealedRecords(reader);
+  return new SealedMessageKeys({ fields, sealedRecords, store, clock: new ManualClock(), random: systemRandom });
 }
 
 const message = (id: number, fields: Partial<StoredMessage> = {}): StoredMessage => ({
@@ -130,13 +139,8 @@ function inOrder(state: StoredState): StoredState {
 }
 
 describe('MQTT rows', () => {
-  let keys: TestKeys;
-  let ports: Parameters<typeof SqlDurableStore.open>[0];
-
-  beforeEach(() => {
-    keys = new TestKeys();
-    ports = { reader: opened.reader, store: opened.store, keys, log: silentLog };
-  });
+  const storeOn = (base: OpenStore): SqlDurableStore =>
+    new SqlDurableStore({ reader: base.reader, store: base.store, keys: keysOf(base), log: silentLog });
 
   const key = fc.constantFrom('default/device/a/a', 'default/device/b/b');
   const small = fc.integer({ min: 1, max: 4 });
@@ -193,7 +197,7 @@ describe('MQTT rows', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 30 }), async (changes) => {
         const fresh = await openStore({ location: ':memory:', clock: new ManualClock() });
-        const sql = await SqlDurableStore.open({ ...ports, reader: fresh.reader, store: fresh.store });
+        const sql = storeOn(fresh);
         const memory = new MemoryStore();
         // Sessions exist from the start: a change of a session that does not is the core's mistake, and undefined.
         const setUp: StoreChange[] = ['a', 'b'].map((name) => ({
@@ -225,16 +229,36 @@ describe('MQTT rows', () => {
   });
 
   it('open in the next life of the process what this one sealed', async () => {
-    const first = await SqlDurableStore.open(ports);
+    const first = storeOn(opened);
     await first.append([{ kind: 'message-saved', message: message(1) }]);
-    const second = await SqlDurableStore.open(ports);
+    const second = storeOn(opened);
     await second.append([{ kind: 'message-saved', message: message(2, { expiresAt: 5, retain: true, qos: 2 }) }]);
-    const { messages } = await (await SqlDurableStore.open(ports)).load();
+    const { messages } = await storeOn(opened).load();
     expect(messages).toEqual([message(1), message(2, { expiresAt: 5, retain: true, qos: 2 })]);
   });
 
+  it('keep the order of appends while a key is being made', async () => {
+    const store = storeOn(opened);
+    await Promise.all([
+      store.append([{ kind: 'message-saved', message: message(1) }]),
+      store.append([{ kind: 'message-removed', id: 1 }]),
+      store.append([{ kind: 'message-saved', message: message(2, { realm: 'other' }) }]),
+    ]);
+    expect((await store.load()).messages).toEqual([message(2, { realm: 'other' })]);
+  });
+
+  it('drop the keys that no message needs any more', async () => {
+    for (const id of [1, 2, 3]) await storeOn(opened).append([{ kind: 'message-saved', message: message(id) }]);
+    await storeOn(opened).append([{ kind: 'message-removed', id: 2 }]);
+    const store = storeOn(opened);
+    await store.load();
+    await store.append([{ kind: 'message-saved', message: message(4) }]);
+    const { rows } = await new SqlSealedRecords(opened.reader).list(T, 'mqtt-key', { limit: 10 });
+    expect(rows.map(({ id }) => id)).toEqual(['00000001', '00000003', '00000004']);
+  });
+
   it('show nothing of what a message says', async () => {
-    const store = await SqlDurableStore.open(ports);
+    const store = storeOn(opened);
     await store.append([{ kind: 'message-saved', message: message(1) }]);
     const rows = await opened.reader.all(query.selectFrom('mqtt_messages').selectAll());
     const text = rows
@@ -244,7 +268,7 @@ describe('MQTT rows', () => {
   });
 
   it('give nobody a message that was altered or moved to another topic, and keep the rest', async () => {
-    const store = await SqlDurableStore.open(ports);
+    const store = storeOn(opened);
     const saved = [1, 2, 3].map((id): StoreChange => ({ kind: 'message-saved', message: message(id) }));
     const retained = [1, 2, 3].map(
       (id): StoreChange => ({ kind: 'retained-saved', realm: T, topic: `t/${id}`, messageId: id }),
@@ -267,8 +291,9 @@ describe('MQTT rows', () => {
 
 describe('a sealed message', () => {
   it('never repeats a nonce and opens only whole, in its place', async () => {
-    const keys = new TestKeys();
-    const sealer = new MessageSealer(await keys.create());
+    const keys = keysOf(opened);
+    const sealer = new MessageSealer(keys);
+    await sealer.makeKey(T);
     const opener = new MessageOpener(keys);
     const one = sealer.seal(message(1));
     const again = sealer.seal(message(1));
