@@ -163,6 +163,59 @@ describe('holdfast boot sign', () => {
   });
 });
 
+describe('holdfast boot for ESP32 chips', () => {
+  const espVector = (name: string): string => path.resolve(VECTORS, '../esp32', name);
+  const signed = ['--format', 'esp32-v2'];
+
+  it.each(['rsa3072', 'ecdsa192', 'ecdsa256'])('verifies what espsecure signed and signs anew by %s', async (name) => {
+    const key = ['--key', espVector(`${name}.pem`)];
+    expect((await boot(['verify', espVector(`sbv2-${name}.bin`), ...signed, ...key])).exit).toBe(0);
+    expect((await boot(['sign', espVector('raw.bin'), at('image.bin'), ...signed, ...key])).exit).toBe(0);
+    const more = ['--append', '--key', espVector(`${name}b.pem`)];
+    expect((await boot(['sign', at('image.bin'), at('both.bin'), ...signed, ...more])).exit).toBe(0);
+    const verdict = await boot(['verify', at('both.bin'), ...signed, '--key', espVector(`${name}b.pem`), '--json']);
+    expect(JSON.parse(verdict.out)).toMatchObject({ kind: 'accepted' });
+    expect((await boot(['verify', at('both.bin'), ...signed, ...key, '--max-blocks', '1'])).exit).toBe(1);
+    expect((await boot(['inspect', at('both.bin')])).out).toMatch(/block 1\tscheme\t/);
+  });
+
+  it('verifies secure boot v1 and no longer makes it', async () => {
+    const key = ['--format', 'esp32-v1', '--key', espVector('sbv1.pem')];
+    expect((await boot(['verify', espVector('sbv1.bin'), ...key])).exit).toBe(0);
+    expect((await boot(['verify', espVector('sbv1.bin'), ...key, '--min-counter', '1'])).out).toContain(
+      'boot.counter_missing',
+    );
+    expect((await boot(['sign', espVector('raw.bin'), at('image.bin'), ...key])).code).toBe(
+      'boot.unsupported_operation',
+    );
+  });
+
+  it('encrypts flash as espsecure does, and back', async () => {
+    const place = ['--format', 'esp32-flash', '--key', espVector('k256.bin'), '--address', '0x1000'];
+    expect((await boot(['encrypt', espVector('plain.bin'), at('enc'), ...place])).exit).toBe(0);
+    expect(readFileSync(at('enc'))).toEqual(readFileSync(espVector('enc-xts128-0x1000.bin')));
+    expect((await boot(['encrypt', at('enc'), at('plain'), ...place, '--decrypt'])).exit).toBe(0);
+    expect(readFileSync(at('plain'))).toEqual(readFileSync(espVector('plain.bin')));
+    const first = [...place, '--scheme', 'esp32', '--flash-crypt-conf', '0xf'];
+    expect((await boot(['encrypt', espVector('plain.bin'), at('enc'), ...first])).exit).toBe(0);
+    expect(readFileSync(at('enc'))).toEqual(readFileSync(espVector('enc-esp32-0x1000.bin')));
+  });
+
+  it('encrypts and signs an MCUboot image in one act', async () => {
+    await boot(['keygen', '--type', 'ed25519', at('key')]);
+    await boot(['keygen', '--type', 'x25519', at('device')]);
+    const options = [...SIGN, '--key', at('key')];
+    expect((await boot(['encrypt', vector('app.bin'), at('image'), ...options])).code).toBe('boot.bad_option');
+    expect(
+      (await boot(['encrypt', vector('app.bin'), at('image'), ...options, '--encrypt', at('device.pub')])).exit,
+    ).toBe(0);
+    expect((await verifyWith(at('key.pub'), at('image'), ['--decrypt-key', at('device')])).exit).toBe(0);
+    expect((await boot(['encrypt', vector('app.bin'), at('x'), '--format', 'toString', '--key', at('key')])).code).toBe(
+      'boot.unknown_format',
+    );
+  });
+});
+
 describe('holdfast boot verify', () => {
   it('answers no with the reason, the code and a next step', async () => {
     const run = await verifyWith(vector('keys/root-ec-p256.pem'), vector('neg-payload-bit.bin'));

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { AnswerIsNo, describeFailure } from '../output/failure.ts';
 import type { CommandIo } from '../output/io.ts';
 import { formatFacts, formatJson, formatTable } from '../output/table.ts';
+import { ENCRYPT_FORMATS, encryptFile } from './encrypt.ts';
 import { EXPORT_FORMS, exportPublicKey } from './export-key.ts';
 import { readImageFile, writeWhole } from './files.ts';
 import { addFormatOptions, commandLineOf } from './format-options.ts';
@@ -23,6 +24,7 @@ export function registerBoot(noun: Command, io: CommandIo): void {
   registerKeygen(noun, io);
   registerExportKey(noun, io);
   registerSign(noun, io);
+  registerEncrypt(noun, io);
   registerVerify(noun, io);
   registerInspect(noun, io);
 }
@@ -87,6 +89,34 @@ function registerSign(noun: Command, io: CommandIo): void {
     const format = parseFormatName(required(given, 'format', 'format'));
     const passphrase = readPassphrase(text(given, 'passphrase'), io.environment);
     reportSigned(await signFile(format, { input, output }, given, passphrase), given, io);
+  });
+}
+
+function registerEncrypt(noun: Command, io: CommandIo): void {
+  const command = noun
+    .command('encrypt')
+    .description('encrypt for a device: flash of ESP32 chips, or an MCUboot image, which is signed in the same act')
+    .argument('<in>', 'plain bytes: raw binary, or Intel HEX by its name')
+    .argument('<out>', 'encrypted file')
+    .requiredOption('--format <format>', ENCRYPT_FORMATS.join(', '))
+    .requiredOption('--key <file>', 'mcuboot: signing key; esp32-flash: the key of the eFuses, 16, 32 or 64 bytes')
+    .option('--address <address>', 'esp32-flash: flash address of the first byte')
+    .option('--scheme <scheme>', 'esp32-flash: xts (default), or esp32 for the first chip')
+    .option('--flash-crypt-conf <value>', 'esp32-flash: FLASH_CRYPT_CONFIG of the first chip (15)')
+    .option('--decrypt', 'esp32-flash: the reverse')
+    .option('--passphrase <reference>', PASSPHRASE)
+    .option('--development-test-keys', 'allow keys that vendors publish for tests; never for a product')
+    .option('--json', 'one JSON document');
+  addFormatOptions(command, 'signOptions').action(async (input: string, output: string, given: Given) => {
+    const passphrase = readPassphrase(text(given, 'passphrase'), io.environment);
+    const format = required(given, 'format', 'format');
+    const outcome = await encryptFile(format, { paths: { input, output }, given, passphrase });
+    if (outcome.kind !== 'encrypted') return reportSigned(outcome, given, io);
+    const facts = [
+      ['file', outcome.file],
+      ['size', outcome.size],
+    ] as const;
+    return io.out(given['json'] === true ? formatJson(outcome) : formatFacts(facts, io));
   });
 }
 
