@@ -21,6 +21,7 @@ import {
 } from './enrollment-records.ts';
 import { onFreshRead } from './fresh-read.ts';
 import { lifetimeOf } from './issuance-profiles.ts';
+import { deviceUri } from './names.ts';
 
 export interface ClaimEnrollmentPorts extends EnrollmentRecordPorts {
   readonly clock: Clock;
@@ -55,7 +56,9 @@ export class ClaimEnrollment {
     return onFreshRead(async () => {
       const facts = await this.#gate.claimFacts(asking);
       const history = await this.#gate.keyHistory(principal, asked);
-      const applicant = await this.#gate.demandKey(asking, { applicant: asked, history, ownName: undefined });
+      const serial = await this.#records.expectedSerial(facts.claim, undefined);
+      const ownName = serial.kind === 'named' ? deviceUri(principal.tenant, serial.serialNumber) : undefined;
+      const applicant = await this.#gate.demandKey(asking, { applicant: asked, history, ownName });
       const { token, writeFor } = this.#newToken(asking);
       const certificate = await (history.unused
         ? this.#offerAgain(history.unused.certificate, writeFor)

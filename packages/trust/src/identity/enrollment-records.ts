@@ -1,8 +1,9 @@
-import { HoldfastError } from '@holdfast/kernel';
+import { type ErrorCode, HoldfastError } from '@holdfast/kernel';
 import type {
   AuditLog,
   CertificateRecord,
   CertificateRepository,
+  ClaimRecord,
   ClaimRepository,
   DeviceRecord,
   DeviceRepository,
@@ -20,6 +21,7 @@ import { isLive } from './certificate-states.ts';
 import type { EnrollmentContext } from './contracts.ts';
 import type { ClaimFacts, RegistrationFacts } from './enrollment-policy.ts';
 import { DEVICE_LIFECYCLE } from './lifecycle.ts';
+import { assignedSerialNumber } from './names.ts';
 
 export interface EnrollmentRecordPorts {
   readonly audit: AuditLog;
@@ -40,6 +42,10 @@ export interface KeyHistory {
   /** Whether the key is of a device that was re-admitted and was never reported stolen. */
   readonly reopened: boolean;
 }
+
+export type SerialChoice =
+  | { readonly kind: 'named'; readonly serialNumber: string }
+  | { readonly kind: 'open'; readonly code: ErrorCode };
 
 /** Reads the facts that the policy tables judge, and compiles what a registration writes. */
 export class EnrollmentRecords {
@@ -72,6 +78,26 @@ export class EnrollmentRecords {
       reopened:
         device?.state === 'established' && !ofKey.some(({ revocationReason }) => revocationReason === 'keyCompromise'),
     };
+  }
+
+  /**
+   * The serial number of a request that names none: the last free one of a list; under a quota one after the key.
+   *
+   * @param spkiSha256 - undefined when there is no key to name a device after
+   */
+  async expectedSerial(
+    { scope, product, tenant, claimId }: ClaimRecord,
+    spkiSha256: Sha256Hex | undefined,
+  ): Promise<SerialChoice> {
+    if (scope === 'quota') {
+      return spkiSha256 === undefined
+        ? { kind: 'open', code: 'identity.serial_required' }
+        : { kind: 'named', serialNumber: assignedSerialNumber(product, spkiSha256) };
+    }
+    const [first, second] = await this.#ports.claims.freeSerials(tenant, claimId, 2);
+    if (first === undefined) return { kind: 'open', code: 'identity.claim_used_up' };
+    if (second !== undefined) return { kind: 'open', code: 'identity.serial_required' };
+    return { kind: 'named', serialNumber: first };
   }
 
   /** @param template - undefined at doors without templates */

@@ -1,4 +1,4 @@
-import { type ErrorCode, HoldfastError } from '@holdfast/kernel';
+import { HoldfastError } from '@holdfast/kernel';
 import type { DeviceId, ProductRecord, Tenant } from '../ports/index.ts';
 import { actorOf, type ClaimPrincipal, type DevicePrincipal } from '../principal.ts';
 import { type Applicant, readApplicant } from './certificate-request.ts';
@@ -14,17 +14,13 @@ import type {
   RegistrationWish,
 } from './contracts.ts';
 import { EnrollmentGate, type EnrollmentGatePorts } from './enrollment-gate.ts';
-import { type ClaimFacts, REGISTRATION_RULES } from './enrollment-policy.ts';
+import { QUOTA_RULES, REGISTRATION_RULES } from './enrollment-policy.ts';
 import { deviceIdOf, EnrollmentRecords } from './enrollment-records.ts';
 import { onFreshRead } from './fresh-read.ts';
 import { lifetimeOf } from './issuance-profiles.ts';
-import { assignedSerialNumber, deviceUri } from './names.ts';
+import { deviceUri } from './names.ts';
 
 export type EnrollmentPorts = ClaimEnrollmentPorts & EnrollmentGatePorts;
-
-type SerialChoice =
-  | { readonly kind: 'named'; readonly serialNumber: string }
-  | { readonly kind: 'open'; readonly code: ErrorCode };
 
 const SWEEP = 500;
 
@@ -65,13 +61,14 @@ export class Enrollment implements EnrollmentDoor {
     return onFreshRead(async () => {
       const claimFacts = await this.#gate.claimFacts(asking);
       const history = await this.#gate.keyHistory(principal, asked);
-      const serial = await this.#chooseSerial(claimFacts, asked);
+      const serial = await this.#records.expectedSerial(claimFacts.claim, asked?.spkiSha256);
       const expected = history.unused?.device.deviceId ?? (serial.kind === 'named' ? serial.serialNumber : undefined);
       const ownName = expected === undefined ? undefined : deviceUri(principal.tenant, expected);
       const applicant = await this.#gate.demandKey(asking, { applicant: asked, history, ownName });
       if (history.unused) {
         return { deviceId: history.unused.device.deviceId, certificateDer: history.unused.certificate.der };
       }
+      await this.#gate.demand(QUOTA_RULES, claimFacts, asking, applicant.spkiSha256);
       if (serial.kind === 'open') return this.#gate.refuse(asking, serial.code, 'serial');
       const facts = await this.#records.registrationFacts(claimFacts, {
         serialNumber: serial.serialNumber,
@@ -155,17 +152,6 @@ export class Enrollment implements EnrollmentDoor {
       ]);
     }
     return expired.length;
-  }
-
-  /** A list with one serial number left names it; a quota claim names the device after its key. */
-  async #chooseSerial({ claim }: ClaimFacts, applicant: Applicant | undefined): Promise<SerialChoice> {
-    if (claim.scope === 'quota') {
-      return { kind: 'named', serialNumber: assignedSerialNumber(claim.product, applicant?.spkiSha256 ?? '') };
-    }
-    const [first, second] = await this.#ports.claims.freeSerials(claim.tenant, claim.claimId, 2);
-    if (first === undefined) return { kind: 'open', code: 'identity.claim_used_up' };
-    if (second !== undefined) return { kind: 'open', code: 'identity.serial_required' };
-    return { kind: 'named', serialNumber: first };
   }
 }
 
