@@ -23,7 +23,9 @@ import type { Outbox } from './outbox.ts';
 import type { ConnectionInfo, EndCause, MqttPrincipal } from './ports.ts';
 import { PublishHandler } from './publish-handler.ts';
 import type { Services } from './services.ts';
-import type { AckOutcome, Delivery, Session } from './session.ts';
+import type { Delivery } from './link.ts';
+import type { AckOutcome } from './outbound.ts';
+import type { Session } from './session.ts';
 import { handleSubscribe, handleUnsubscribe } from './subscribe-handler.ts';
 
 export interface ActiveClientParts {
@@ -178,9 +180,9 @@ export class ActiveClient implements Client {
   }
 
   #settle(kind: AckName, packetId: number, refused: boolean): AckOutcome {
-    if (kind === 'puback') return this.session.acknowledge(packetId);
-    if (kind === 'pubcomp') return this.session.completed(packetId);
-    const outcome = this.session.received(packetId, refused);
+    if (kind === 'puback') return this.session.outbound.acknowledge(packetId);
+    if (kind === 'pubcomp') return this.session.outbound.completed(packetId);
+    const outcome = this.session.outbound.received(packetId, refused);
     // A PUBREC that nobody waits for is answered too, so that the exchange ends (4.3.3).
     if (outcome !== 'violation' && !refused) this.sendRelease(packetId);
     return outcome;

@@ -171,8 +171,10 @@ export class MqttBroker {
    * failed.
    */
   async publish({ realm, topic, payload, qos = 0, retain = false }: ServerMessage): Promise<void> {
-    this.#services.router.publish(serverMessage({ realm, topic, payload, qos, retain }));
-    await this.#durable();
+    const { journal, router } = this.#services;
+    const before = journal.position;
+    router.publish(serverMessage({ realm, topic, payload, qos, retain }));
+    if (journal.position > before) await this.#durable();
   }
 
   /**
@@ -188,7 +190,7 @@ export class MqttBroker {
     if (match === undefined) return 'not-subscribed';
     const granted = match.qos < qos ? match.qos : qos;
     const message = serverMessage({ realm: session.realm, topic, payload, qos: granted, retain: false });
-    session.deliver(message, granted, false, match.subscriptionIds);
+    session.outbound.deliver(message, granted, false, match.subscriptionIds);
     return session.link === undefined ? 'queued' : 'sent';
   }
 

@@ -3,7 +3,8 @@ import type { AckLine } from './ack-line.ts';
 import type { Outbox } from './outbox.ts';
 import type { ConnectionInfo, EndCause, MqttPrincipal } from './ports.ts';
 import type { Services } from './services.ts';
-import type { Link, Session } from './session.ts';
+import type { Link } from './link.ts';
+import type { Session } from './session.ts';
 
 /** What an admitted client asks of the connection under it. */
 export interface ConnectionControl {

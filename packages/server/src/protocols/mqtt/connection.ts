@@ -25,10 +25,12 @@ import {
   UNAVAILABLE,
 } from './admission.ts';
 import type { ConnectionControl } from './client.ts';
+import { EarlyInput } from './early-input.ts';
 import { Outbox } from './outbox.ts';
 import type { AdmitVerdict, ConnectionInfo, EndCause, MqttPrincipal, Transport, TransportEvents } from './ports.ts';
 import { keepAliveInForce } from './profiles.ts';
 import type { Services } from './services.ts';
+import { SilenceWatch } from './silence-watch.ts';
 
 type State = 'greeting' | 'admitting' | 'active' | 'ended';
 
@@ -63,13 +65,10 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
   readonly #outbox: Outbox;
   #state: State = CONNECTION_LIFE.initial;
   #client: ActiveClient | undefined;
-  /** What came while the authenticator decides. */
-  #early: Uint8Array[] = [];
-  #earlyBytes = 0;
-  #heard = false;
-  /** Monotonic ms: when the present state must have made progress. */
+  readonly #early: EarlyInput;
+  readonly #silence = new SilenceWatch();
+  /** Monotonic ms: when greeting and admission must be over. */
   #deadline: number;
-  #silenceMs = 0;
   /** The form of a CONNACK that refuses. */
   #version: MqttVersion = 4;
 
@@ -79,7 +78,8 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     this.#services = services;
     this.#onEnd = onEnd;
     this.#splitter = new FrameSplitter(services.limits.maxConnectBytes);
-    this.#outbox = new Outbox(transport, services.flusher);
+    this.#outbox = new Outbox(transport, services.flusher, () => this.drained());
+    this.#early = new EarlyInput(transport, services.limits.maxEarlyBytes);
     this.#deadline = services.clock.monotonicMs() + services.limits.connectDeadlineMs;
   }
 
@@ -97,13 +97,13 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
   }
 
   data(chunk: Uint8Array): void {
-    this.#heard = true;
-    if (this.#state === 'admitting') this.#hold(chunk);
+    this.#silence.hear();
+    if (this.#state === 'admitting') this.#early.hold(chunk);
     else if (this.#state !== 'ended') this.#ingest(chunk);
   }
 
   drained(): void {
-    if (this.#state === 'active') this.#client?.session.pump();
+    if (this.#state === 'active') this.#client?.session.outbound.pump();
   }
 
   closed(): void {
@@ -147,39 +147,29 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
   }
 
   #watchClient(nowMs: number): void {
-    if (this.#outbox.unsent > this.#services.limits.maxBufferedBytes) {
-      this.#services.metrics.slowConsumersClosed++;
-      this.fail(REASON.quotaExceeded, 'slow-consumer');
-      return;
-    }
-    if (this.#heard) {
-      this.#heard = false;
-      this.#deadline = nowMs + this.#silenceMs;
-    } else if (this.#silenceMs > 0 && nowMs >= this.#deadline) {
-      this.#services.metrics.keepAliveTimeouts++;
-      this.fail(REASON.keepAliveTimeout, 'keep-alive-timeout'); // [MQTT-3.1.2-22]
-    }
+    this.#checkBacklog();
+    if (!this.#silence.isOver(nowMs) || !this.active) return;
+    this.#services.metrics.keepAliveTimeouts++;
+    this.fail(REASON.keepAliveTimeout, 'keep-alive-timeout'); // [MQTT-3.1.2-22]
+  }
+
+  /** A client that asks without reading the answers is not kept. */
+  #checkBacklog(): void {
+    const { limits, metrics } = this.#services;
+    if (!this.active || this.#outbox.unsent <= limits.maxBufferedBytes) return;
+    metrics.slowConsumersClosed++;
+    this.fail(REASON.quotaExceeded, 'slow-consumer');
   }
 
   #ingest(chunk: Uint8Array): void {
     try {
       const used = this.#splitter.push(chunk, this);
-      if (this.#state === 'admitting' && used < chunk.length) this.#hold(chunk.subarray(used));
+      if (this.#state === 'admitting' && used < chunk.length) this.#early.hold(chunk.subarray(used));
     } catch (error) {
       this.#broken(error);
       return;
     }
-    if (this.#state === 'active' && this.#outbox.unsent > this.#services.limits.maxBufferedBytes) {
-      // It asks without reading the answers.
-      this.#services.metrics.slowConsumersClosed++;
-      this.fail(REASON.quotaExceeded, 'slow-consumer');
-    }
-  }
-
-  #hold(chunk: Uint8Array): void {
-    this.#early.push(chunk);
-    this.#earlyBytes += chunk.length;
-    if (this.#earlyBytes > this.#services.limits.maxEarlyBytes) this.transport.pause();
+    this.#checkBacklog();
   }
 
   #broken(error: unknown): void {
@@ -287,20 +277,14 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     });
     this.#client = client;
     this.#splitter.maxPacketSize = limits.maxPacketBytes;
-    this.#silenceMs = keepAliveSeconds * 1500;
-    this.#deadline = clock.monotonicMs() + this.#silenceMs;
+    this.#silence.allow(keepAliveSeconds * 1500, clock.monotonicMs());
     const { sessionPresent } = client;
     this.#outbox.add(encodeConnack({ sessionPresent, reason: REASON.success, properties }, version));
     observer.connected?.(info);
-    if (sessionPresent) client.session.resume(client);
-    this.#readEarly();
-  }
-
-  #readEarly(): void {
-    const early = this.#early;
-    this.#early = [];
-    if (this.#earlyBytes > this.#services.limits.maxEarlyBytes) this.transport.resume();
-    for (const chunk of early) if (this.#state === 'active') this.#ingest(chunk);
+    if (sessionPresent) client.session.outbound.resume(client);
+    this.#early.release((chunk) => {
+      if (this.active) this.#ingest(chunk);
+    });
   }
 
   #end(cause: EndCause, willDue: boolean): void {
@@ -309,7 +293,7 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     this.#outbox.flush();
     this.#outbox.close();
     this.transport.end();
-    this.#early = [];
+    this.#early.release(() => undefined);
     this.#client?.ended(cause, willDue);
     this.#onEnd(this);
   }

@@ -53,6 +53,7 @@ export class Message {
   references = 0;
   #payload: Uint8Array;
   #held = false;
+  readonly #original: MessageFields['original'];
   readonly #frames: (PublishFrame | undefined)[] = [];
 
   constructor(fields: MessageFields) {
@@ -64,6 +65,7 @@ export class Message {
     this.properties = fields.properties;
     this.expiresAt = fields.expiresAt;
     this.publisher = fields.publisher;
+    this.#original = fields.original;
     if (fields.original !== undefined) this.#frames[slot(fields.original.version, fields.qos)] = fields.original.frame;
   }
 
@@ -86,8 +88,22 @@ export class Message {
   hold(): void {
     if (this.#held) return;
     this.#held = true;
+    const original = this.#original;
     this.#frames.length = 0;
-    this.#payload = this.#payload.slice();
+    if (original === undefined) {
+      this.#payload = this.#payload.slice();
+      return;
+    }
+    const { start, end, packetIdAt, bytes } = original.frame;
+    const copy = bytes.slice(start, end);
+    const payloadAt = this.#payload.byteOffset - bytes.byteOffset - start;
+    this.#payload = copy.subarray(payloadAt, payloadAt + this.#payload.length);
+    this.#frames[slot(original.version, this.qos)] = {
+      bytes: copy,
+      start: 0,
+      end: copy.length,
+      packetIdAt: packetIdAt < 0 ? -1 : packetIdAt - start,
+    };
   }
 
   /** The message as a plain packet of this version: retain 0, dup 0, packet identifier to be patched. */

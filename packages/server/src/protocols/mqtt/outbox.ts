@@ -27,15 +27,18 @@ const RUN_BYTES = 65_536;
 export class Outbox {
   readonly #transport: Transport;
   readonly #flusher: Flusher;
+  readonly #afterFlush: () => void;
   readonly #bytes: Uint8Array[] = [];
   /** Four numbers a packet: start, end, where its packet identifier lies (-1: none), the identifier. */
   readonly #spans: number[] = [];
   #size = 0;
   #closed = false;
 
-  constructor(transport: Transport, flusher: Flusher) {
+  /** @param afterFlush - called when there may be room again that the transport will not tell of. */
+  constructor(transport: Transport, flusher: Flusher, afterFlush: () => void) {
     this.#transport = transport;
     this.#flusher = flusher;
+    this.#afterFlush = afterFlush;
   }
 
   /** Bytes that wait here and in the transport. */
@@ -64,6 +67,7 @@ export class Outbox {
     this.#bytes.length = 0;
     this.#spans.length = 0;
     this.#size = 0;
+    this.#afterFlush();
   }
 
   /** Takes nothing more. */

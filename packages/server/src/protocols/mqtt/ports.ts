@@ -262,6 +262,7 @@ export interface DurableStore {
   /**
    * Applies the changes as one unit, after those of earlier calls; resolves when they would survive a power cut.
    * The core calls it at most once a turn and does not wait before the next call: group commit lives behind it.
+   * An empty list is a barrier: it resolves after everything before it.
    */
   append(changes: readonly StoreChange[]): Promise<void>;
 }

@@ -12,8 +12,8 @@ import {
 } from '@holdfast/wire/mqtt';
 import type { Client } from './client.ts';
 import { Message } from './message.ts';
-import type { ReservedAsker } from './ports.ts';
 import { fitsTopicLimits, isReserved } from './profiles.ts';
+import { reservedAsker } from './reserved-asker.ts';
 
 const NO_BYTES = new Uint8Array(0);
 const DOLLAR = 0x24;
@@ -234,7 +234,7 @@ export class PublishHandler {
     const { maxPendingAcks } = client.services.limits;
     const fill = client.acks.reserve();
     this.#unacknowledged++;
-    if (client.version === 4 && client.acks.length === maxPendingAcks) client.control.block();
+    if (client.version === 4 && client.acks.length >= maxPendingAcks) client.control.block();
     return (packet) => {
       this.#unacknowledged--;
       fill(packet);
@@ -265,41 +265,15 @@ export class PublishHandler {
   }
 
   async #askRouter(message: Message): Promise<void> {
-    await this.#client.services.reserved?.publish(this.#asker(), message.topic, message.payload, message.qos);
-  }
-
-  #asker(): ReservedAsker {
-    const client = this.#client;
-    const { connectionId, clientId } = client.info;
-    return {
-      connectionId,
-      clientId,
-      version: client.version,
-      principal: client.principal,
-      reply: (topic, payload, options) => reply(client, topic, payload, options?.unpoliced === true),
-    };
+    await this.#client.services.reserved?.publish(
+      reservedAsker(this.#client),
+      message.topic,
+      message.payload,
+      message.qos,
+    );
   }
 
   #routerFailed(error: unknown): void {
     this.#client.services.log.error('a reserved topic was not served', { error: String(error) });
   }
-}
-
-/** One copy to this connection: at QoS 1 when it subscribed with 1 or more, else at QoS 0. */
-function reply(client: Client, topic: string, payload: Uint8Array, unpoliced: boolean): void {
-  if (!client.control.active) return;
-  const { own } = client.services.router.space(client.info.realm).match(topic);
-  const match = own.find(({ session }) => session === client.session);
-  const qos = match !== undefined && match.qos > 0 ? 1 : 0;
-  const message = new Message({
-    realm: client.info.realm,
-    topic,
-    payload,
-    qos,
-    retain: false,
-    properties: NO_BYTES,
-    expiresAt: undefined,
-    publisher: '',
-  });
-  client.session.deliver(message, qos, false, match?.subscriptionIds ?? [], unpoliced);
 }

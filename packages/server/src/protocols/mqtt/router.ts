@@ -155,7 +155,7 @@ function lower(a: Qos, b: Qos): Qos {
 
 function deliverMatch(message: Message, match: Match): void {
   const qos = lower(match.qos, message.qos);
-  match.session.deliver(message, qos, match.retainAsPublished && message.retain, match.subscriptionIds);
+  match.session.outbound.deliver(message, qos, match.retainAsPublished && message.retain, match.subscriptionIds);
 }
 
 /** To the publisher itself: only by subscriptions without No Local [MQTT-3.8.3-3]. */
@@ -167,5 +167,5 @@ function deliverNotOwn(message: Message, match: Match): void {
 /** A retained message to one session because of one subscription: RETAIN is set [MQTT-3.3.1-8]. */
 export function deliverRetained(session: Session, subscription: Subscription, message: Message): void {
   const ids = subscription.subscriptionId === undefined ? [] : [subscription.subscriptionId];
-  session.deliver(message, lower(subscription.qos, message.qos), true, ids);
+  session.outbound.deliver(message, lower(subscription.qos, message.qos), true, ids);
 }

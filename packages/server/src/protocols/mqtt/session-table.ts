@@ -6,7 +6,8 @@ import { Message } from './message.ts';
 import type { MqttMetrics } from './metrics.ts';
 import type { ConnectionInfo, MqttObserver, MqttPrincipal, StoredState, StoredSubscription } from './ports.ts';
 import type { Router } from './router.ts';
-import { type Link, Session, type Subscription } from './session.ts';
+import type { Link } from './link.ts';
+import { Session, type Subscription } from './session.ts';
 import type { Wills } from './wills.ts';
 
 export interface SessionTablePorts {
@@ -129,7 +130,7 @@ export class SessionTable {
       for (const subscription of subscriptions) this.#restoreSubscription(session, subscription);
       for (const delivery of deliveries) {
         const message = messages.get(delivery.messageId);
-        if (message !== undefined) session.restoreDelivery(delivery, message);
+        if (message !== undefined) session.outbound.restore(delivery, message);
       }
       for (const { packetId, messageId } of inbound) {
         const message = messages.get(messageId);
