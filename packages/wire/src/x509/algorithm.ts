@@ -9,7 +9,7 @@ export interface AlgorithmIdentifier {
 }
 
 export function readAlgorithm(reader: DerReader, field: string): AlgorithmIdentifier {
-  const raw = reader.any(field);
+  const { raw } = reader.element(field);
   return decodeDer(raw, field, (whole) => {
     const inner = whole.sequence(field);
     const oid = inner.oid(`${field}.algorithm`);

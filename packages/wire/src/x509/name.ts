@@ -62,8 +62,7 @@ export interface NamePart {
 const MAX_RDNS = 4096;
 
 export function readName(reader: DerReader, field: string): Name {
-  const raw = reader.any(field);
-  return decodeName(raw, field);
+  return decodeName(reader.element(field).raw, field);
 }
 
 /** Decodes an RDNSequence (RFC 5280 4.1.2.4). */

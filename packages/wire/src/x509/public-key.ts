@@ -46,7 +46,7 @@ const ML_DSA: Readonly<Record<string, { readonly parameterSet: '44' | '65' | '87
 };
 
 export function readSpki(reader: DerReader, field = 'subjectPublicKeyInfo'): SubjectPublicKeyInfo {
-  return decodeSpki(reader.any(field), field);
+  return decodeSpki(reader.element(field).raw, field);
 }
 
 export function decodeSpki(raw: Uint8Array, field = 'subjectPublicKeyInfo'): SubjectPublicKeyInfo {
