@@ -2,7 +2,7 @@ import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, type Log, silentLog } from '@holdfast/kernel';
 import type { AuditLog, Outbox } from '@holdfast/trust/ports';
-import { fromSystem } from '../engines/blobs/durable-files.ts';
+import { fromSystem } from '../engines/durable-files.ts';
 import { SQLITE_TYPES } from './dialects/sqlite.ts';
 import { fromSqlite } from './dialects/sqlite-errors.ts';
 import { SQLITE_READER_PRAGMAS } from './dialects/sqlite-pragmas.ts';

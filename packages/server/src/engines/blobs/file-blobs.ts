@@ -2,7 +2,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 
 import path from 'node:path';
 import { encodeHex, HoldfastError, type Random } from '@holdfast/kernel';
 import type { BlobEngine, ByteRange, OpenBlob } from '@holdfast/trust/ports';
-import { errnoOf, fromSystem, syncFolder } from './durable-files.ts';
+import { errnoOf, fromSystem, syncFolder } from '../durable-files.ts';
 
 const KEY = /^[a-z0-9][a-z0-9-]{7,127}$/;
 const OBJECTS = 'objects';

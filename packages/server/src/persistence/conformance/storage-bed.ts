@@ -100,6 +100,6 @@ export class MapBlobs implements BlobEngine {
   }
 
   async *keys(): AsyncIterable<string> {
-    yield* [...this.contents.keys()];
+    for (const key of new Set(this.contents.keys())) yield key;
   }
 }
