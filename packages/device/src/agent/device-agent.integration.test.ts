@@ -1,0 +1,321 @@
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generatePrivateKey, createSigner, signReleaseManifest } from '@holdfast/crypto';
+import { decodeUtf8, type JsonValue } from '@holdfast/kernel';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RunningDevice, TestFleet } from '../testing/fleet.ts';
+import { makeTestKey, signTestImage } from '../testing/images.ts';
+import { TestAuthority } from '../testing/test-authority.ts';
+import type { EnrollmentPlan } from './settings.ts';
+
+let fleet: TestFleet;
+let claim: { readonly certificatePem: string; readonly privateKeyPem: string };
+const running: RunningDevice[] = [];
+
+beforeAll(() => {
+  process.setMaxListeners(0);
+});
+
+beforeEach(async () => {
+  fleet = await TestFleet.start();
+  const { pem, key } = await fleet.server.authority.claim();
+  claim = { certificatePem: pem, privateKeyPem: key.exportPem() };
+});
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((device) => device.stop()));
+  await fleet.server.close();
+});
+
+const byCsr = (): EnrollmentPlan => ({ kind: 'fleet', claim, format: 'json', key: 'csr' });
+
+function run(options: ConstructorParameters<typeof RunningDevice>[1]): RunningDevice {
+  const device = new RunningDevice(fleet, options);
+  running.push(device);
+  return device;
+}
+
+describe('a device agent', () => {
+  it.each<[string, () => EnrollmentPlan, 4 | 5, 'mqtt-cbor' | 'mqtt-json' | 'https']>([
+    ['claim and CSR in JSON, MQTT 5, stream in CBOR', byCsr, 5, 'mqtt-cbor'],
+    [
+      'claim and keys in CBOR, MQTT 3.1.1, stream in JSON',
+      () => ({ kind: 'fleet', claim, format: 'cbor', key: 'keys' }),
+      4,
+      'mqtt-json',
+    ],
+    ['EST, MQTT 5, HTTPS ranges', () => ({ kind: 'est', claim }), 5, 'https'],
+  ])(
+    'enrolls, proves itself and brings an update to its proven end: %s',
+    async (_name, plan, mqttVersion, transport) => {
+      const made = fleet.make('hub-1');
+      const device = run({ device: made, enrollment: plan(), mqttVersion, transport });
+      await device.until({ kind: 'enrolled', deviceId: 'hub-1' });
+      await device.until({ kind: 'evidence' });
+      fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2));
+      await device.until({ kind: 'job', status: 'SUCCEEDED' });
+      expect(fleet.server.statuses).toEqual([
+        'job-1 IN_PROGRESS downloading',
+        'job-1 IN_PROGRESS restarting',
+        'job-1 SUCCEEDED',
+      ]);
+      expect(fleet.server.verdicts).toMatchObject([
+        { kind: 'measured', bootState: 'confirmed', securityCounter: 1 },
+        { kind: 'measured', bootState: 'test', securityCounter: 2 },
+        { kind: 'measured', bootState: 'confirmed', securityCounter: 2 },
+      ]);
+      expect(made.device.securityCounter).toBe(2);
+    },
+  );
+
+  it('goes back when the server does not accept the proof of the trial boot', async () => {
+    const made = fleet.make('hub-1');
+    fleet.server.judge = (verdict) => ({
+      posture: 'restricted',
+      reasons: ['unknown digest'],
+      bootState: verdict.kind === 'measured' ? verdict.bootState : 'test',
+      proceed: 'none',
+    });
+    const device = run({
+      device: made,
+      enrollment: byCsr(),
+      timings: { trialMs: 400, replyMs: 2000, pollMs: 30, powerReturnMs: 1, reconnect: { baseMs: 5, maxMs: 10 } },
+    });
+    await device.until({ kind: 'evidence' });
+    fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2));
+    await device.until({ kind: 'reset', reason: 'proof-refused' });
+    await device.until({ kind: 'job', status: 'FAILED', code: 'device.proof_refused' });
+    expect(device.events).not.toContainEqual(expect.objectContaining({ kind: 'confirmed' }));
+    expect(made.device.securityCounter).toBe(1);
+  });
+
+  it('goes back when the server is gone during the trial', async () => {
+    const made = fleet.make('hub-1');
+    const device = run({
+      device: made,
+      enrollment: byCsr(),
+      timings: { trialMs: 300, replyMs: 500, pollMs: 30, powerReturnMs: 1, reconnect: { baseMs: 5, maxMs: 10 } },
+      onEvent: (event) => {
+        if (event.kind === 'staged') void fleet.server.close();
+      },
+    });
+    await device.until({ kind: 'evidence' });
+    fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2));
+    await device.until({ kind: 'reset', reason: 'proof-refused' });
+    await device.until({ kind: 'booted', version: '1.0.0', bootState: 'confirmed' });
+  });
+
+  it('goes back when the new firmware fails its self-test, and its evidence comes before any word of it', async () => {
+    const device = run({
+      device: fleet.make('hub-1'),
+      enrollment: byCsr(),
+      selfTest: (version) => version !== '2.0.0',
+    });
+    await device.until({ kind: 'evidence' });
+    fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2));
+    await device.until({ kind: 'reset', reason: 'self-test-failed' });
+    await device.until({ kind: 'job', status: 'FAILED', code: 'device.self_test_failed' });
+    const kinds = device.events.slice(device.events.findIndex(({ kind }) => kind === 'staged')).map(({ kind }) => kind);
+    expect(kinds.indexOf('evidence')).toBeLessThan(kinds.indexOf('job'));
+    expect(
+      fleet.server.verdicts.every((verdict) => verdict.kind === 'measured' && verdict.bootState === 'confirmed'),
+    ).toBe(true);
+  });
+
+  it('recovers from a loss of power in the middle of the swap', async () => {
+    const made = fleet.make('hub-1');
+    const device = run({
+      device: made,
+      enrollment: byCsr(),
+      onEvent: (event) => {
+        if (event.kind === 'staged')
+          made.device.supply.setPlan([{ kind: 'power-cut', operation: 40, when: 'during', seed: 4 }]);
+      },
+    });
+    await device.until({ kind: 'evidence' });
+    fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2));
+    await device.until({ kind: 'reset', reason: 'power-lost' });
+    await device.until({ kind: 'job', status: 'SUCCEEDED' });
+  });
+
+  it('recovers from a loss of power while it writes the download, and does not fetch all of it again', async () => {
+    const made = fleet.make('hub-1');
+    const received: number[] = [];
+    const device = run({
+      device: made,
+      enrollment: byCsr(),
+      onEvent: (event) => {
+        if (event.kind === 'downloading') received.push(event.received);
+      },
+    });
+    await device.until({ kind: 'evidence' });
+    const job = await fleet.jobFor(fleet.image('2.0.0', 2, 300_000), '2.0.0', 2);
+    made.device.supply.setPlan([{ kind: 'power-cut', operation: 76 + 50, when: 'during', seed: 9 }]);
+    fleet.server.addJob('job-1', job);
+    await device.until({ kind: 'reset', reason: 'power-lost' });
+    const before = received.length;
+    await device.until({ kind: 'job', status: 'SUCCEEDED' });
+    expect(before).toBeGreaterThan(16);
+    expect(received.length - before).toBeLessThan(74 - 16);
+  });
+
+  it('asks again for blocks that were lost, and goes on after a cut connection', async () => {
+    const device = run({ device: fleet.make('hub-1'), enrollment: byCsr() });
+    await device.until({ kind: 'evidence' });
+    fleet.server.lostBlocks.add(2).add(7);
+    fleet.server.cutDownloadAfter = 200_000;
+    fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('2.0.0', 2, 300_000), '2.0.0', 2));
+    await device.until({ kind: 'job', status: 'SUCCEEDED' });
+    expect(fleet.server.lostBlocks.size).toBe(0);
+    expect(fleet.server.cutDownloadAfter).toBeUndefined();
+  });
+
+  it('goes on after its process ended, from the files in its folder', async () => {
+    const folder = join(mkdtempSync(join(tmpdir(), 'agent-')), 'hub');
+    try {
+      const made = fleet.make('hub-1', folder);
+      made.device.close();
+      const first = run({ device: folder, enrollment: byCsr(), onEvent: () => undefined });
+      await first.until({ kind: 'evidence' });
+      fleet.server.cutDownloadAfter = 100_000;
+      fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('2.0.0', 2, 200_000), '2.0.0', 2));
+      await first.until({ kind: 'job', step: 'downloading' });
+      await first.stop();
+      const second = run({ device: folder });
+      await second.until({ kind: 'job', status: 'SUCCEEDED' });
+      expect(second.events).not.toContainEqual(expect.objectContaining({ kind: 'enrolled' }));
+      for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).mode & 0o077, name).toBe(0);
+    } finally {
+      rmSync(join(folder, '..'), { recursive: true });
+    }
+  });
+
+  it('renews its certificate at two thirds of its life, with another key', async () => {
+    const made = fleet.make('hub-1');
+    fleet.server.deviceLife = { notBefore: Date.now() - 40 * 86_400_000, notAfter: Date.now() + 2 * 86_400_000 };
+    fleet.server.deviceLife.notBefore = Math.max(fleet.server.deviceLife.notBefore, Date.now() - 47 * 3_600_000);
+    fleet.server.deviceLife.notAfter = Date.now() + 3_600_000;
+    const device = run({ device: made, enrollment: { kind: 'est', claim } });
+    await device.until({ kind: 'renewed', deviceId: 'hub-1' });
+    expect(fleet.server.enrolled).toEqual(['simpleenroll hub-1', 'simplereenroll hub-1']);
+    await device.until({ kind: 'evidence' });
+  });
+});
+
+describe('a device agent refuses', () => {
+  const cases: readonly [string, string, () => Promise<JsonValue>][] = [
+    [
+      'a manifest signed by a stranger',
+      'device.manifest_refused',
+      async () => {
+        const job = (await fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2)) as { holdfast: { manifest: JsonValue } };
+        const stranger = createSigner(await generatePrivateKey('P-256'));
+        const forged = await signReleaseManifest(
+          {
+            tenant: 'default',
+            product: 'hub',
+            hardwareRevision: 'a1',
+            version: '2.0.0',
+            securityCounter: 2,
+            imageSha256: new Uint8Array(32),
+            length: 9,
+            sequence: 1,
+          },
+          [stranger],
+        );
+        return { ...job, holdfast: { ...job.holdfast, manifest: JSON.parse(decodeUtf8(forged)) } };
+      },
+    ],
+    [
+      'an image that is not the one in the manifest',
+      'device.image_mismatch',
+      async () => {
+        const image = fleet.image('2.0.0', 2);
+        const job = await fleet.jobFor(image, '2.0.0', 2);
+        image[500] = (image[500] ?? 0) ^ 1;
+        return job;
+      },
+    ],
+    [
+      'an image of another version than its manifest',
+      'device.image_mismatch',
+      () => fleet.jobFor(fleet.image('2.0.0', 2), '2.0.1', 2),
+    ],
+    [
+      'an image of another counter than its manifest',
+      'device.image_mismatch',
+      () => fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 3),
+    ],
+    [
+      'another product',
+      'device.wrong_product',
+      () => fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2, { product: 'other' }),
+    ],
+    [
+      'another hardware revision',
+      'device.wrong_product',
+      () => fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2, { hardwareRevision: 'b1' }),
+    ],
+    ['a lower counter', 'device.counter_too_low', () => fleet.jobFor(fleet.image('2.0.0', 0), '2.0.0', 0)],
+    [
+      'an expired manifest',
+      'device.manifest_expired',
+      () => fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2, { expires: Date.UTC(2020, 0, 1) }),
+    ],
+    [
+      'other content under the version it has',
+      'device.release_conflict',
+      () => fleet.jobFor(fleet.image('1.0.0', 1, 50_000), '1.0.0', 1),
+    ],
+    [
+      'an image that does not fit',
+      'device.image_too_large',
+      () => fleet.jobFor(fleet.image('2.0.0', 2, 900_000), '2.0.0', 2),
+    ],
+    ['a job it does not know', 'device.job_unsupported', () => Promise.resolve({ operation: 'dance' })],
+  ];
+
+  it.each(cases)('%s (%s)', async (_name, code, document) => {
+    const made = fleet.make('hub-1');
+    const device = run({ device: made, enrollment: byCsr() });
+    await device.until({ kind: 'evidence' });
+    fleet.server.addJob('job-1', await document());
+    await device.until({ kind: 'job', status: 'FAILED', code });
+    expect(device.events).not.toContainEqual(expect.objectContaining({ kind: 'staged' }));
+    expect(made.device.securityCounter).toBe(1);
+  });
+
+  it('an image that only the boot stages can see through: rightly described, signed by a stranger', async () => {
+    const made = fleet.make('hub-1');
+    const device = run({ device: made, enrollment: byCsr() });
+    await device.until({ kind: 'evidence' });
+    const image = signTestImage(makeTestKey(), { version: '2.0.0', counter: 2, size: 5000 });
+    fleet.server.addJob('job-1', await fleet.jobFor(image, '2.0.0', 2));
+    await device.until({ kind: 'job', status: 'FAILED' });
+    expect(device.events.filter(({ kind }) => kind === 'booted')).not.toContainEqual(
+      expect.objectContaining({ version: '2.0.0' }),
+    );
+  });
+
+  it('a server of another authority, and says nothing to it', async () => {
+    const stranger = await TestAuthority.create('stranger');
+    const made = fleet.make('hub-1');
+    const { TestServer } = await import('../testing/test-server.ts');
+    const other = await TestServer.start(stranger);
+    try {
+      const device = run({ device: made, enrollment: byCsr(), timings: { reconnect: { baseMs: 5, maxMs: 10 } } });
+      await device.stop();
+      running.pop();
+      const pointed = new RunningDevice({ ...fleet, server: other } as TestFleet, {
+        device: made,
+        enrollment: byCsr(),
+      });
+      await pointed.until({ kind: 'disconnected', code: 'device.server_untrusted' });
+      await pointed.stop();
+      expect(other.enrolled).toEqual([]);
+    } finally {
+      await other.close();
+    }
+  });
+});
