@@ -130,6 +130,8 @@ export interface JobRecord {
 
 export interface JobRepository {
   find(tenant: Tenant, jobId: string): Promise<JobRecord | undefined>;
+  /** Cancelled ones of every tenant that still have open executions: a stop of the process came in between. */
+  listHalfCancelled(): Promise<readonly JobRecord[]>;
   /** Conflicts when the id exists. */
   inserting(job: JobRecord): Write;
   /** Conflicts unless open. */

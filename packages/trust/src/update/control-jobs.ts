@@ -15,6 +15,7 @@ import type {
   Write,
 } from '../ports/index.ts';
 import { actorOf, type OperatorPrincipal } from '../principal.ts';
+import { cancelOpenExecutions } from './cancel-open.ts';
 import { EXECUTION_MACHINE } from './execution-machine.ts';
 import type { ExecutionWriter } from './execution-writer.ts';
 import { encodeJobDocument } from './job-documents.ts';
@@ -89,7 +90,7 @@ export class ControlJobs {
   /** Ends every open execution. @returns how many. @throws `update.unknown_job`, `update.job_ended` */
   async cancel(principal: OperatorPrincipal, jobId: string): Promise<{ readonly cancelled: number }> {
     const { tenant } = principal;
-    const { audit, executions, jobs, store } = this.#ports;
+    const { audit, jobs, store } = this.#ports;
     const job = await this.show(tenant, jobId);
     // A rollout's job ends with its rollout, which has a state of its own.
     if (job.state !== 'open' || job.releaseId !== undefined) throw new HoldfastError('update.job_ended', { jobId });
@@ -98,12 +99,7 @@ export class ControlJobs {
       jobs.cancelling(tenant, jobId),
       audit.entry({ tenant, actor, action: 'job.cancelled', subject: jobId, details: {} }),
     ]);
-    let cancelled = 0;
-    for (;;) {
-      const open = await executions.openOfJob(tenant, jobId, BATCH);
-      if (open.length === 0) return { cancelled };
-      for (const { deviceId } of open) if (await this.#cancelOne(tenant, deviceId, { jobId, actor })) cancelled += 1;
-    }
+    return { cancelled: await cancelOpenExecutions(this.#ports, job, { actor }) };
   }
 
   /** Ends whatever a device has open, when it is revoked or taken out of service. */

@@ -1,6 +1,7 @@
 import { HoldfastError } from '@holdfast/kernel';
 import type { AuditLog, Outbox, RolloutRecord, Store, Tenant, UpdateRepositories } from '../ports/index.ts';
 import { actorOf, type OperatorPrincipal, type SystemPrincipal } from '../principal.ts';
+import { cancelOpenExecutions } from './cancel-open.ts';
 import type { ExecutionWriter } from './execution-writer.ts';
 import { retryConflict } from './retry-conflict.ts';
 
@@ -15,8 +16,6 @@ export interface StopReason {
   readonly state: 'cancelled' | 'halted';
   readonly reason: string;
 }
-
-const BATCH = 200;
 
 /** Ends a rollout: first that nothing new starts, in one unit of work, then what is open, device by device. */
 export class RolloutStop {
@@ -35,7 +34,7 @@ export class RolloutStop {
     const { tenant } = principal;
     const actor = actorOf(principal);
     await retryConflict(() => this.#close(tenant, rolloutId, { ...how, actor }));
-    await this.#endOpen(tenant, rolloutId, { actor, reason: how.reason });
+    await cancelOpenExecutions(this.#ports, { tenant, jobId: rolloutId }, { actor, reason: how.reason });
     return this.#find(tenant, rolloutId);
   }
 
@@ -51,26 +50,6 @@ export class RolloutStop {
       outbox.event({ tenant, name: 'rollout.cancelled', subject: rolloutId, data: details }),
       audit.entry({ tenant, actor, action: `rollout.${state}`, subject: rolloutId, details }),
     ]);
-  }
-
-  async #endOpen(
-    tenant: Tenant,
-    jobId: string,
-    wish: { readonly actor: string; readonly reason: string },
-  ): Promise<void> {
-    const { executions, writer } = this.#ports;
-    for (;;) {
-      const open = await executions.openOfJob(tenant, jobId, BATCH);
-      if (open.length === 0) return;
-      for (const execution of open) {
-        try {
-          await writer.step(execution, 'cancel', wish);
-        } catch (error) {
-          // The device ended or moved it first; the next round sees how it stands.
-          if (!HoldfastError.is(error, 'store.conflict')) throw error;
-        }
-      }
-    }
   }
 
   async #find(tenant: Tenant, rolloutId: string): Promise<RolloutRecord> {

@@ -162,6 +162,16 @@ describe('a rollout', () => {
     expect(await statuses('ro-stopped')).toEqual({ b: 'QUEUED' });
   });
 
+  it('goes on cancelling after a stop of the process', async () => {
+    const a = await world.addDevice('a');
+    const { rolloutId } = await start();
+    await world.jobs.startNext(a, {});
+    await world.opened.store.commit([world.repositories.jobs.cancelling('default', rolloutId)]);
+    await world.rollouts.resume();
+    expect(await statuses(rolloutId)).toEqual({ a: 'CANCELED' });
+    expect(await world.repositories.jobs.listHalfCancelled()).toEqual([]);
+  });
+
   it('lists newest first, page by page', async () => {
     await world.addDevice('a');
     const ids: string[] = [];

@@ -22,6 +22,7 @@ import type {
 } from '../ports/index.ts';
 import { actorOf, type OperatorPrincipal, type SystemPrincipal } from '../principal.ts';
 import type { ExclusionCode } from './assignment.ts';
+import { cancelOpenExecutions } from './cancel-open.ts';
 import type { ExecutionWriter } from './execution-writer.ts';
 import { encodeJobDocument, firmwareDocument } from './job-documents.ts';
 import { type PlannedDevice, type PlanWish, planPage } from './rollout-plan.ts';
@@ -148,8 +149,11 @@ export class Rollouts {
     }
   }
 
-  /** Finishes what a stop of the process interrupted: queueing and completion. */
+  /** Finishes what a stop of the process interrupted: queueing, completion and cancellation. */
   async resume(): Promise<void> {
+    for (const job of await this.#ports.jobs.listHalfCancelled()) {
+      await cancelOpenExecutions(this.#ports, job, { actor: 'system', reason: 'update.job_ended' });
+    }
     for (const rollout of await this.#ports.rollouts.listRunning()) {
       if (rollout.queueing.done) await this.#ports.writer.completeRollout(rollout.tenant, rollout.rolloutId);
       else await this.#queue.run(rollout, await this.#releaseOf(rollout.tenant, rollout.releaseId));

@@ -12,7 +12,7 @@ import type {
 } from '@holdfast/trust/ports';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
-import type { RolloutTable } from '../tables/update.ts';
+import type { JobTable, RolloutTable } from '../tables/update.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
 import { parsePosition, positionOf } from './update-position.ts';
@@ -95,18 +95,27 @@ export class SqlJobRepository implements JobRepository {
     const row = await this.#reader.first(
       query.selectFrom('jobs').selectAll().where('tenant', '=', tenant).where('job_id', '=', jobId),
     );
-    return (
-      row && {
-        tenant,
-        jobId,
-        releaseId: row.release_id ?? undefined,
-        document: row.document,
-        state: row.state as JobRecord['state'],
-        inProgressTimeoutMinutes: row.in_progress_timeout_minutes ?? undefined,
-        createdAt: row.created_at,
-        createdBy: row.created_by,
-      }
+    return row && jobFromRow(row);
+  }
+
+  async listHalfCancelled(): Promise<readonly JobRecord[]> {
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('jobs')
+        .selectAll()
+        .where('state', '=', 'cancelled')
+        .where((e) =>
+          e.exists(
+            e
+              .selectFrom('job_executions')
+              .select('job_executions.device_id')
+              .whereRef('job_executions.tenant', '=', 'jobs.tenant')
+              .whereRef('job_executions.job_id', '=', 'jobs.job_id')
+              .where('job_executions.open', '=', 1),
+          ),
+        ),
     );
+    return rows.map(jobFromRow);
   }
 
   inserting(job: JobRecord): Write {
@@ -144,6 +153,19 @@ export class SqlJobRepository implements JobRepository {
       { expectRows: 1 },
     );
   }
+}
+
+function jobFromRow(row: JobTable): JobRecord {
+  return {
+    tenant: row.tenant,
+    jobId: row.job_id,
+    releaseId: row.release_id ?? undefined,
+    document: row.document,
+    state: row.state as JobRecord['state'],
+    inProgressTimeoutMinutes: row.in_progress_timeout_minutes ?? undefined,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+  };
 }
 
 function toRow(rollout: RolloutRecord): RolloutTable {

@@ -19,7 +19,6 @@ const STREAMS: Words<StreamErrorCode> = {
   'wire.too_large': 'InvalidRequest',
   'update.unknown_file': 'ResourceNotFound',
   'update.stream_version': 'VersionMismatch',
-  'update.foreign_thing': 'Unauthorized',
 };
 
 /** Names of the REST twins where the MQTT API of AWS documents none. */
