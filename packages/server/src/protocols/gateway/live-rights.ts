@@ -1,4 +1,4 @@
-import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
+import { type Clock, type Log, type Timer, toHoldfastError } from '@holdfast/kernel';
 import type { ConnectionFacts, ConnectWish, PolicyAuthority, Rights } from '@holdfast/trust/communication';
 import type { PeerAdmission } from './peer-admission.ts';
 import type { Session, SessionTable } from './session-table.ts';
@@ -13,6 +13,8 @@ export interface LiveRightsPorts {
 }
 
 const RETRY_MS = 1_000;
+/** Rights are read again after this time even when nobody said that anything changed, such as a device's groups. */
+const LONGEST_TRUST_MS = 60_000;
 
 /** The rights of one MQTT session, replaced when something changes; the session ends when it could no longer connect. */
 export class LiveRights {
@@ -23,6 +25,7 @@ export class LiveRights {
   readonly #connection: ConnectionFacts;
   #current: Rights;
   #stale = false;
+  #next: Timer | undefined;
 
   constructor(
     ports: LiveRightsPorts,
@@ -36,10 +39,18 @@ export class LiveRights {
     this.#current = rights;
     this.#session.policies = rights.policies;
     this.#session.refresh = () => this.#refresh();
+    this.#schedule();
   }
 
   get current(): Rights {
     return this.#current;
+  }
+
+  #schedule(): void {
+    this.#next?.cancel();
+    if (this.#session.state === 'live') {
+      this.#next = this.#ports.clock.after(LONGEST_TRUST_MS, () => this.#refresh());
+    }
   }
 
   #refresh(): void {
@@ -56,6 +67,7 @@ export class LiveRights {
     if (outcome.kind === 'refused') {
       // What could not be read leaves a live session as it was; the store says when it is back.
       if (this.#session.state === 'live') clock.after(RETRY_MS, () => this.#refresh());
+      else this.#next?.cancel();
       return;
     }
     try {
@@ -63,6 +75,7 @@ export class LiveRights {
       this.#current = rights;
       this.#session.policies = rights.policies;
       if (rights.connect(this.wish).kind === 'deny') sessions.end(this.#session, 'rights-lost');
+      else this.#schedule();
     } catch (error) {
       log.warn('the rights of a session could not be read', { code: toHoldfastError(error).code });
       clock.after(RETRY_MS, () => this.#refresh());
@@ -96,6 +109,8 @@ export class RefreshQueue {
   }
 
   async #run(): Promise<void> {
+    // One turn later, so that what is asked for twice in this one is read once.
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       await Promise.all(this.#waiting.splice(0, PER_TURN).map((refresh) => refresh()));
       if (this.#waiting.length > 0) await new Promise<void>((resolve) => this.#clock.after(0, resolve));
