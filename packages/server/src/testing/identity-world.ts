@@ -56,13 +56,13 @@ export interface WorldOptions {
 export class MemoryAuthorityKeys implements AuthorityKeys {
   readonly #signers = new Map<string, Signer>();
 
-  async creating(keyId: string): ReturnType<AuthorityKeys['creating']> {
+  async creating({ keyId }: { readonly keyId: string }): ReturnType<AuthorityKeys['creating']> {
     const signer = createSigner(await generatePrivateKey('P-256'));
     this.#signers.set(keyId, signer);
     return { signer, writes: [] };
   }
 
-  async signer(keyId: string): Promise<Signer | undefined> {
+  async signer(_tenant: string, keyId: string): Promise<Signer | undefined> {
     return this.#signers.get(keyId);
   }
 }

@@ -199,7 +199,7 @@ export class CertificateAuthority {
     try {
       return await work();
     } catch (error) {
-      if (HoldfastError.is(error)) throw error;
+      if (HoldfastError.is(error) && !error.code.startsWith('storage.')) throw error;
       throw new HoldfastError('identity.ca_unavailable', {}, { cause: error });
     }
   }
@@ -247,7 +247,7 @@ function registering(
 
 async function signerOf({ keyOwners, keys }: AuthorityPorts, record: CertificateRecord): Promise<Signer | undefined> {
   const owner = await keyOwners.find(record.spkiSha256);
-  return owner?.kind === 'authority' ? keys.signer(owner.id) : undefined;
+  return owner?.kind === 'authority' ? keys.signer(owner.tenant, owner.id) : undefined;
 }
 
 function authorityOf(record: CertificateRecord): Authority {
@@ -261,7 +261,7 @@ async function found(ports: AuthorityPorts, options: AuthorityOptions): Promise<
   for (const profile of ['root', 'issuing'] as const) {
     const row = AUTHORITY_PROFILES[profile];
     const keyId = `ca-${profile}-${encodeHex(ports.random.bytes(8))}`;
-    const key = await ports.keys.creating(keyId);
+    const key = await ports.keys.creating({ tenant: options.tenant, keyId, actor: 'system' });
     const issuer = parent?.authority;
     const signer = parent?.signer ?? key.signer;
     const subjectName = [
