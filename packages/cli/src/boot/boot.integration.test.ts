@@ -201,6 +201,15 @@ describe('holdfast boot for ESP32 chips', () => {
     expect(readFileSync(at('enc'))).toEqual(readFileSync(espVector('enc-esp32-0x1000.bin')));
   });
 
+  it('encrypts an NVS partition as the generator of ESP-IDF does, and back', async () => {
+    const keys = ['--format', 'esp32-nvs', '--key', espVector('nvs-keys.bin')];
+    expect((await boot(['encrypt', espVector('nvs-plain.bin'), at('enc'), ...keys])).exit).toBe(0);
+    expect(readFileSync(at('enc'))).toEqual(readFileSync(espVector('nvs-encrypted.bin')));
+    expect((await boot(['encrypt', at('enc'), at('plain'), ...keys, '--decrypt'])).exit).toBe(0);
+    expect(readFileSync(at('plain'))).toEqual(readFileSync(espVector('nvs-plain.bin')));
+    expect(statSync(at('plain')).mode & 0o777).toBe(0o600);
+  });
+
   it('encrypts and signs an MCUboot image in one act', async () => {
     await boot(['keygen', '--type', 'ed25519', at('key')]);
     await boot(['keygen', '--type', 'x25519', at('device')]);

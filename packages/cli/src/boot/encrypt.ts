@@ -1,4 +1,4 @@
-import { decryptFlash, encryptFlash, type FlashEncryption } from '@holdfast/crypto';
+import { decryptFlash, decryptNvs, encryptFlash, encryptNvs, type FlashEncryption } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { readBytes, readImageFile, writeWhole } from './files.ts';
 import { choice, type Given, numberOf, required, text } from './option-values.ts';
@@ -21,7 +21,8 @@ const ENCRYPT: Readonly<Record<string, Encrypt>> = {
     required(given, 'encrypt', 'encrypt');
     return signFile('mcuboot', paths, given, passphrase);
   },
-  'esp32-flash'({ paths, given }) {
+  'esp32-flash'(request) {
+    const { paths, given } = request;
     const config = text(given, 'flashCryptConf');
     const options: FlashEncryption = {
       scheme: choice(text(given, 'scheme') ?? 'xts', ['xts', 'esp32'], 'scheme'),
@@ -30,11 +31,24 @@ const ENCRYPT: Readonly<Record<string, Encrypt>> = {
       ...(config === undefined ? {} : { cryptConfig: numberOf(config, 'flash-crypt-conf') }),
     };
     const { bytes } = readImageFile(paths.input);
-    const result = given['decrypt'] === true ? decryptFlash(bytes, options) : encryptFlash(bytes, options);
-    writeWhole(paths.output, result, { mode: given['decrypt'] === true ? 0o600 : 0o644 });
-    return { kind: 'encrypted', file: paths.output, size: result.length };
+    return writeResult(
+      request,
+      given['decrypt'] === true ? decryptFlash(bytes, options) : encryptFlash(bytes, options),
+    );
+  },
+  'esp32-nvs'(request) {
+    const { paths, given } = request;
+    const { bytes } = readImageFile(paths.input);
+    const keys = readBytes(required(given, 'key', 'key'));
+    return writeResult(request, given['decrypt'] === true ? decryptNvs(bytes, keys) : encryptNvs(bytes, keys));
   },
 };
+
+/** What was decrypted is a secret again, readable by its owner alone. */
+function writeResult({ paths, given }: EncryptRequest, result: Uint8Array): EncryptOutcome {
+  writeWhole(paths.output, result, { mode: given['decrypt'] === true ? 0o600 : 0o644 });
+  return { kind: 'encrypted', file: paths.output, size: result.length };
+}
 
 export const ENCRYPT_FORMATS = Object.keys(ENCRYPT);
 

@@ -95,15 +95,20 @@ function registerSign(noun: Command, io: CommandIo): void {
 function registerEncrypt(noun: Command, io: CommandIo): void {
   const command = noun
     .command('encrypt')
-    .description('encrypt for a device: flash of ESP32 chips, or an MCUboot image, which is signed in the same act')
+    .description(
+      'encrypt for a device: flash or NVS of ESP32 chips, or an MCUboot image, which is signed in the same act',
+    )
     .argument('<in>', 'plain bytes: raw binary, or Intel HEX by its name')
     .argument('<out>', 'encrypted file')
     .requiredOption('--format <format>', ENCRYPT_FORMATS.join(', '))
-    .requiredOption('--key <file>', 'mcuboot: signing key; esp32-flash: the key of the eFuses, 16, 32 or 64 bytes')
+    .requiredOption(
+      '--key <file>',
+      'mcuboot: signing key; esp32-flash: the key of the eFuses; esp32-nvs: the NVS key partition',
+    )
     .option('--address <address>', 'esp32-flash: flash address of the first byte')
     .option('--scheme <scheme>', 'esp32-flash: xts (default), or esp32 for the first chip')
     .option('--flash-crypt-conf <value>', 'esp32-flash: FLASH_CRYPT_CONFIG of the first chip (15)')
-    .option('--decrypt', 'esp32-flash: the reverse')
+    .option('--decrypt', 'esp32-flash, esp32-nvs: the reverse')
     .option('--passphrase <reference>', PASSPHRASE)
     .option('--development-test-keys', 'allow keys that vendors publish for tests; never for a product')
     .option('--json', 'one JSON document');

@@ -6,7 +6,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   decryptFlash,
+  decryptNvs,
   encryptFlash,
+  encryptNvs,
   type EspPolicy,
   espPublicKey,
   type EspPublicKey,
@@ -209,5 +211,27 @@ describe('flash encryption', () => {
     ['a configuration beyond four bits', new Uint8Array(16), { ...good, scheme: 'esp32', cryptConfig: 16 }],
   ])('refuses %s', (_name, bytes, options) => {
     expect(() => encryptFlash(bytes, options)).toThrowError(coded('boot.bad_option'));
+  });
+});
+
+describe('NVS encryption', () => {
+  const [plain, keys] = [vector('nvs-plain.bin'), vector('nvs-keys.bin')];
+
+  it('gives the bytes of the ESP-IDF generator and takes them back', () => {
+    expect(encryptNvs(plain, keys)).toEqual(vector('nvs-encrypted.bin'));
+    expect(decryptNvs(vector('nvs-encrypted.bin'), keys)).toEqual(plain);
+  });
+
+  const altered = (bytes: Uint8Array, at: number): Uint8Array => Uint8Array.from(bytes).fill(0x5a, at, at + 1);
+  it.each([
+    ['a part of a page', plain.subarray(0, 4095), keys, 'wire.malformed'],
+    ['nothing', new Uint8Array(0), keys, 'wire.malformed'],
+    ['a damaged page header', altered(plain, 5), keys, 'boot.checksum_mismatch'],
+    ['an unknown page state', altered(plain, 1), keys, 'wire.malformed'],
+    ['damaged keys', plain, altered(keys, 3), 'boot.checksum_mismatch'],
+    ['half the keys', plain, keys.subarray(0, 40), 'wire.truncated'],
+    ['keys followed by something', plain, altered(keys, 70), 'wire.trailing_bytes'],
+  ])('refuses %s', (_name, partition, keyPartition, expected) => {
+    expect(code(() => encryptNvs(partition, keyPartition))).toBe(expected);
   });
 });

@@ -1,4 +1,5 @@
 export { decryptFlash, encryptFlash, type FlashEncryption } from './flash-encryption.ts';
+export { decryptNvs, encryptNvs } from './nvs-encryption.ts';
 export { espPublicKey, type EspPublicKey } from './public-key.ts';
 export { espV1Key, type EspV1Key, judgeSecureBootV1 } from './secure-boot-v1.ts';
 export {

@@ -5,9 +5,13 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-/** CRC-32 as in IEEE 802.3 and zlib, unsigned. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
+/**
+ * CRC-32 as in IEEE 802.3 and zlib, unsigned.
+ *
+ * @param start - the register before the first byte; NVS and OTA data begin with zero.
+ */
+export function crc32(bytes: Uint8Array, start = 0xffffffff): number {
+  let crc = start;
   for (const byte of bytes) crc = (crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0);
   return (crc ^ 0xffffffff) >>> 0;
 }

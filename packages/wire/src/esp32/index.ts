@@ -7,6 +7,7 @@ export {
   isEspAppImage,
 } from './app-image.ts';
 export { crc32 } from './crc32.ts';
+export { NVS_ENTRY_LENGTH, readNvsKeys, writtenNvsEntries } from './nvs.ts';
 export {
   BLOCK_LENGTH,
   decodeSignatureBlock,
