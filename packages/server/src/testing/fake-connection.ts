@@ -2,7 +2,7 @@ import { decodeUtf8 } from '@holdfast/kernel';
 import type { DevicePrincipal } from '@holdfast/trust/principal';
 import type { MqttPrincipal, ReservedAsker } from '../protocols/mqtt/ports.ts';
 
-export interface Reply {
+interface Reply {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly unpoliced: boolean;

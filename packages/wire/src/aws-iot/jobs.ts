@@ -50,9 +50,9 @@ export const JOBS_ERROR_CODES = [
 
 export type JobsErrorCode = (typeof JOBS_ERROR_CODES)[number];
 
-export const MAX_CLIENT_TOKEN_BYTES = 64;
-export const MAX_STATUS_DETAIL_PAIRS = 64;
-export const MAX_STATUS_DETAILS_BYTES = 16_384;
+const MAX_CLIENT_TOKEN_BYTES = 64;
+const MAX_STATUS_DETAIL_PAIRS = 64;
+const MAX_STATUS_DETAILS_BYTES = 16_384;
 export const MAX_TIMEOUT_MINUTES = 10_080;
 export const MAX_JOB_DOCUMENT_CHARACTERS = 32_768;
 

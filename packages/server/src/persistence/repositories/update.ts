@@ -23,7 +23,7 @@ import { SqlJobRepository, SqlRolloutRepository } from './update-rollouts.ts';
 
 const MAX_PENDING = 1000;
 
-export class SqlExecutionRepository implements ExecutionRepository {
+class SqlExecutionRepository implements ExecutionRepository {
   readonly #reader: Reader;
 
   constructor(reader: Reader) {

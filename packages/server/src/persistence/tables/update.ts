@@ -24,7 +24,7 @@ export interface ReleaseTable {
   created_by: string;
 }
 
-export interface ReleaseRootTable {
+interface ReleaseRootTable {
   tenant: string;
   version: number;
   /** JSON, signed. */

@@ -94,6 +94,6 @@ export function provisioningWord(caught: unknown): ProvisioningWord & { readonly
 }
 
 /** The stable code first, so that a device's log leads to the error index; never a field's content. */
-export function messageOf(error: HoldfastError): string {
+function messageOf(error: HoldfastError): string {
   return `${error.code}: ${error.message}`;
 }

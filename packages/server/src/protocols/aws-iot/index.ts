@@ -1,2 +1,2 @@
-export { JobNotifier, type JobNotifierPorts, type TopicPublisher } from './job-notifier.ts';
-export { type AskingPeer, AwsIotTopics, type AwsIotTopicsPorts, REQUEST_LIMITS } from './reserved-topics.ts';
+export { JobNotifier } from './job-notifier.ts';
+export { AwsIotTopics } from './reserved-topics.ts';

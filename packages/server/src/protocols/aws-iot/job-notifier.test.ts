@@ -6,7 +6,7 @@ import { JobNotifier } from './index.ts';
 let world: UpdateWorld;
 let sent: { topic: string; body: unknown }[];
 let warnings: LogRecord[];
-let subscribed: boolean;
+let connected: boolean;
 let notifier: JobNotifier;
 let heard: number;
 
@@ -14,7 +14,7 @@ beforeEach(async () => {
   world = await openUpdateWorld();
   sent = [];
   warnings = [];
-  subscribed = true;
+  connected = true;
   heard = 0;
   await world.addProduct();
   await world.addDevice('lamp');
@@ -23,8 +23,11 @@ beforeEach(async () => {
     log: createLog((record) => warnings.push(record)),
     jobs: world.jobs,
     publisher: {
-      hasSubscribers: () => subscribed,
-      publish: (_tenant, topic, payload) => void sent.push({ topic, body: JSON.parse(decodeUtf8(payload)) }),
+      isConnected: () => connected,
+      publish: (_tenant, topic, payload) => {
+        sent.push({ topic, body: JSON.parse(decodeUtf8(payload)) });
+        return Promise.resolve();
+      },
     },
   });
 });
@@ -88,10 +91,10 @@ describe('a device is told of its jobs', () => {
     expect(jobsIn(sent.at(-1)?.body).split(' ')).toHaveLength(10);
   });
 
-  it('not at all when nobody subscribed, and nothing is read for it', async () => {
-    subscribed = false;
-    world.repositories.executions.find = () => Promise.reject(new Error('read'));
+  it('not at all when it is away, and nothing is read for it', async () => {
+    connected = false;
     await queue('job1');
+    world.repositories.executions.pendingOf = () => Promise.reject(new Error('read'));
     expect(await told()).toEqual([]);
     expect(warnings).toEqual([]);
   });

@@ -1,17 +1,18 @@
 import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
-import type { StoredEvent, Tenant } from '@holdfast/trust/ports';
+import type { DeviceId, StoredEvent, Tenant } from '@holdfast/trust/ports';
 import type { DeviceJobs, JobOwner } from '@holdfast/trust/update';
 import { encodeJobsMessage, jobsNotifyNextTopic, jobsNotifyTopic } from '@holdfast/wire/aws-iot';
 import { executionOf, secondsOf, summaryOf } from './job-words.ts';
 
 /** Publishes as the server itself, through subscriptions and policy like any other message. */
-export interface TopicPublisher {
-  /** Whether anybody, connected or with a kept session, subscribed to the topic. */
-  hasSubscribers(tenant: Tenant, topic: string): boolean;
-  publish(tenant: Tenant, topic: string, payload: Uint8Array): void;
+interface TopicPublisher {
+  /** A device that is away asks for its jobs when it comes back; nothing is read for it now. */
+  isConnected(tenant: Tenant, deviceId: DeviceId): boolean;
+  /** At QoS 1, lowered to what each subscriber asked for. */
+  publish(tenant: Tenant, topic: string, payload: Uint8Array): Promise<void>;
 }
 
-export interface JobNotifierPorts {
+interface JobNotifierPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly jobs: DeviceJobs;
@@ -33,6 +34,7 @@ export class JobNotifier {
     const { data, tenant, name } = event;
     const deviceId = data['deviceId'];
     if ((name !== 'execution.queued' && name !== 'execution.changed') || typeof deviceId !== 'string') return;
+    if (!this.#ports.publisher.isConnected(tenant, deviceId)) return;
     try {
       if (data['listChanged'] === true) await this.#notify({ tenant, deviceId });
       if (data['nextChanged'] === true) await this.#notifyNext({ tenant, deviceId });
@@ -45,7 +47,6 @@ export class JobNotifier {
   async #notify({ tenant, deviceId }: JobOwner): Promise<void> {
     const { clock, jobs, publisher } = this.#ports;
     const topic = jobsNotifyTopic(deviceId);
-    if (!publisher.hasSubscribers(tenant, topic)) return;
     const listed = (await jobs.pending({ tenant, deviceId })).slice(0, MAX_LISTED);
     const inState = (status: string) => {
       const found = listed.filter((each) => each.status === status).map(summaryOf);
@@ -55,16 +56,19 @@ export class JobNotifier {
       jobs: { QUEUED: inState('QUEUED'), IN_PROGRESS: inState('IN_PROGRESS') },
       timestamp: secondsOf(clock.now()),
     };
-    publisher.publish(tenant, topic, encodeJobsMessage('notify', message));
+    await publisher.publish(tenant, topic, encodeJobsMessage('notify', message));
   }
 
   async #notifyNext({ tenant, deviceId }: JobOwner): Promise<void> {
     const { clock, jobs, publisher } = this.#ports;
     const topic = jobsNotifyNextTopic(deviceId);
-    if (!publisher.hasSubscribers(tenant, topic)) return;
     const next = await jobs.describeNext({ tenant, deviceId });
     const now = clock.now();
     const execution = next && executionOf(next.execution, now, next.document);
-    publisher.publish(tenant, topic, encodeJobsMessage('executionReply', { execution, timestamp: secondsOf(now) }));
+    await publisher.publish(
+      tenant,
+      topic,
+      encodeJobsMessage('executionReply', { execution, timestamp: secondsOf(now) }),
+    );
   }
 }

@@ -2,7 +2,7 @@ import type { ClaimPrincipal, DevicePrincipal } from '@holdfast/trust/principal'
 import type { ReservedAsker } from '../mqtt/ports.ts';
 
 /** One publish to a reserved topic, its publisher known. */
-export interface ReservedRequest<Asked> {
+interface ReservedRequest<Asked> {
   readonly asker: ReservedAsker;
   readonly asked: Asked;
   readonly payload: Uint8Array;

@@ -14,7 +14,7 @@ import { RequestRate } from './request-rate.ts';
 import { type StreamsAsked, StreamsTopics } from './streams-topics.ts';
 
 /** The publisher as the gateway admitted it. */
-export interface AskingPeer {
+interface AskingPeer {
   readonly principal: DevicePrincipal | ClaimPrincipal;
   readonly remoteAddress: string;
 }
@@ -31,7 +31,7 @@ export interface AwsIotTopicsPorts {
 }
 
 /** What one connection may ask, by family of topics. A claim enrolls once; a download takes 128 KiB a request. */
-export const REQUEST_LIMITS = {
+const REQUEST_LIMITS = {
   provisioning: { burst: 10, perSecond: 1 },
   jobs: { burst: 100, perSecond: 20 },
   streams: { burst: 200, perSecond: 100 },
