@@ -19,8 +19,8 @@ export interface StatementRef {
   readonly effect: 'Allow' | 'Deny';
 }
 
-/** A layer must allow for the whole to allow: what a peer was granted, and what its posture leaves of it. */
-export type PolicyLayer = 'granted' | 'posture';
+/** All must allow: the standing of the identity, what it was granted, and what its posture leaves of that. */
+export type PolicyLayer = 'identity' | 'granted' | 'posture';
 
 export type Decision =
   | { readonly kind: 'allow'; readonly by: StatementRef }

@@ -2,6 +2,7 @@ export { POLICY_ACTIONS, type PolicyAction } from './actions.ts';
 export {
   BUILTIN_PREFIX,
   CLAIM_POLICY,
+  DENY_ALL_POLICY,
   DEVICE_POLICY,
   EMPTY_POLICY,
   PROOF_POLICY,
@@ -15,6 +16,7 @@ export {
   type PolicyLayer,
   type StatementRef,
 } from './compiled-policy.ts';
+export { Explainer, type ExplainerPorts, type Explanation, type PolicyQuestion } from './explainer.ts';
 export { Policies, type PoliciesPorts } from './policies.ts';
 export {
   type AdmittedPeer,
