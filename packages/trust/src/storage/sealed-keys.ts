@@ -4,6 +4,7 @@ import {
   importPrivateKey,
   type KeyKind,
   type PrivateKey,
+  type SignatureAlgorithm,
   type Signer,
 } from '@holdfast/crypto';
 import { type Clock, equalBytes, HoldfastError } from '@holdfast/kernel';
@@ -114,16 +115,17 @@ export class SealedKeys {
   /**
    * Signs with the newest version. Each signature asks the key's state again.
    *
+   * @param algorithm - what the key's kind is used for; its default unless given
    * @returns undefined when there is no key of this name, or its private half was destroyed here.
    */
-  async signer(tenant: Tenant, keyId: string): Promise<Signer | undefined> {
+  async signer(tenant: Tenant, keyId: string, algorithm?: SignatureAlgorithm): Promise<Signer | undefined> {
     const record = await this.#ports.keyPairs.find(tenant, keyId);
     if (!record || record.state === 'destroyed') return undefined;
-    const { algorithm, publicKeySpki } = createSigner(await this.#privateKey(record));
+    const { publicKeySpki, ...chosen } = createSigner(await this.#privateKey(record), algorithm);
     return {
-      algorithm,
+      algorithm: chosen.algorithm,
       publicKeySpki,
-      sign: async (bytes) => createSigner(await this.#usable(record)).sign(bytes),
+      sign: async (bytes) => createSigner(await this.#usable(record), algorithm).sign(bytes),
     };
   }
 

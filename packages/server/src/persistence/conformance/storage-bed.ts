@@ -1,14 +1,6 @@
 import { ManualClock, type Random, silentLog, systemRandom } from '@holdfast/kernel';
 import type { BlobEngine, StoredAuditEntry } from '@holdfast/trust/ports';
-import {
-  Artifacts,
-  IntegrityPatrol,
-  Keyring,
-  Rewrap,
-  SealedFields,
-  SealedKeys,
-  SealedSecrets,
-} from '@holdfast/trust/storage';
+import { Artifacts, IntegrityPatrol, Keyring, SealedFields, SealedKeys, SealedSecrets } from '@holdfast/trust/storage';
 import { type OpenStore, openStore } from '../open-store.ts';
 import { SqlAuditLog } from '../repositories/audit.ts';
 import { SqlArtifacts, SqlKeyPairs, SqlSealedRecords, SqlTenantKeys } from '../repositories/storage.ts';
@@ -39,26 +31,27 @@ export async function openStorageBed(options: StorageBedOptions) {
     throw error;
   });
   const fields = new SealedFields(keyring, random);
-  const keys = new SealedKeys({ ...common, keyring, fields, keyPairs, sealedRecords });
   const secrets = new SealedSecrets({ ...common, fields, sealedRecords });
   const artifacts = new Artifacts({ ...common, keyring, artifacts: artifactRecords, blobs });
-  const rewrap = new Rewrap({ ...common, keyring, fields, sealedRecords, artifacts: artifactRecords });
   const patrol = new IntegrityPatrol(
     { ...common, artifacts, artifactRecords, fields, sealedRecords },
     { periodMs: 3_600_000, bytesPerSecond: 8 * 1024 * 1024 },
   );
   const entries = (): Promise<readonly StoredAuditEntry[]> => auditLog.from(0, 1000);
+  const keyPorts = { ...common, keyring, fields, keyPairs, sealedRecords };
   return {
+    ...common,
     opened,
-    store,
     reader,
-    clock,
+    tenantKeys,
     keyring,
     fields,
-    keys,
+    keys: new SealedKeys(keyPorts),
+    keyPorts,
     secrets,
+    secretPorts: { ...common, fields, sealedRecords },
     artifacts,
-    rewrap,
+    rewrapPorts: { ...common, keyring, fields, sealedRecords, artifacts: artifactRecords },
     patrol,
     entries,
     sealedRecords,
