@@ -219,9 +219,9 @@ describe('attestation', () => {
       await prove({ image: 9 });
       await prove(newest);
       const changes = (await events()).filter(({ name }) => name === 'posture.changed');
-      expect(changes.map(({ from, to }: Record<string, unknown>) => `${from} ${to}`)).toEqual([
-        'unproven restricted',
-        'restricted proven',
+      expect(changes).toMatchObject([
+        { from: 'unproven', to: 'restricted' },
+        { from: 'restricted', to: 'proven' },
       ]);
     });
   });

@@ -103,7 +103,7 @@ describe('the certificate authority', () => {
 
     it('gives two publishers two numbers', async () => {
       const published = await Promise.all([world.crl.publish(), world.crl.publish(), world.crl.publish()]);
-      expect(published.map(({ number }) => number).sort()).toEqual([1, 2, 3]);
+      expect(published.map(({ number }) => number).sort((a, b) => a - b)).toEqual([1, 2, 3]);
     });
   });
 
