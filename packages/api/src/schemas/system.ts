@@ -13,7 +13,8 @@ export const Status = z.object({
   rootKeyOnline: z.boolean(),
   releaseRoot: z.object({ threshold: z.number().int(), keys: z.number().int() }),
   listeners: z.array(Listener),
-  counts: z.object({ devices: z.number().int(), connected: z.number().int(), openExecutions: z.number().int() }),
+  /** Devices connected, and TLS sessions of devices and claims. */
+  counts: z.object({ connected: z.number().int(), sessions: z.number().int() }),
   warnings: z.array(z.object({ code: z.string(), words: z.string() })),
 });
 export type Status = z.infer<typeof Status>;

@@ -12,7 +12,7 @@ export function registerUp(noun: Command, io: CommandIo): void {
     const { config } = configFromOptions(options, io);
     const { startServer } = await import('@holdfast/server');
     const server = await startServer(config, { log: createStderrLog(config.logLevel, io) });
-    io.err(banner(server, io));
+    io.err(await banner(server, io));
     await untilStopped(server);
   });
 }

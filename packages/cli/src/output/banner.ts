@@ -2,9 +2,9 @@ import type { RunningServer } from '@holdfast/server';
 import type { CommandIo } from './io.ts';
 
 /** What a person needs after a start: where everything is, how a browser trusts it, and the next step. */
-export function banner(server: RunningServer, io: CommandIo): string {
+export async function banner(server: RunningServer, io: CommandIo): Promise<string> {
   const { status, dataFolder, rootCertificatePath } = server;
-  const { listeners, rootFingerprint, rootKeyOnline, warnings } = status();
+  const { listeners, rootFingerprint, rootKeyOnline, warnings } = await status();
   const lines = [
     'Holdfast is up.',
     '',

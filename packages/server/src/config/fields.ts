@@ -53,11 +53,11 @@ export const CONFIG_FIELDS = {
     reference: true,
   }),
   listen: field({
-    schema: List,
-    fallback: ['127.0.0.1'] as string[],
+    schema: z.ipv4().or(z.ipv6()).or(z.literal('localhost')),
+    fallback: '127.0.0.1',
     env: 'HOLDFAST_LISTEN',
     flag: 'listen',
-    words: 'addresses to bind, comma separated',
+    words: 'address every listener binds; loopback until told otherwise',
   }),
   names: field({
     schema: List.pipe(z.array(z.string().regex(HostName).or(z.ipv4()).or(z.ipv6()))),

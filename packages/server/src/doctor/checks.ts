@@ -115,17 +115,14 @@ async function checkPort(
 ): Promise<Finding> {
   if (port === 0) return ok(check, 'chosen by the system');
   if (serverRuns) return ok(check, `${port}, in use by this server`);
-  for (const address of config.listen) {
-    const taken = await isTaken(address, port);
-    if (taken !== undefined) {
-      return problem(
+  const taken = await isTaken(config.listen, port);
+  return taken === undefined
+    ? ok(check, `${port} is free`)
+    : problem(
         check,
-        `${address}:${port} cannot be bound (${taken})`,
+        `${config.listen}:${port} cannot be bound (${taken})`,
         `stop the other process or choose another with ${flag}`,
       );
-    }
-  }
-  return ok(check, `${port} is free`);
 }
 
 /** The system's code when the port cannot be bound, undefined when it can. */

@@ -35,6 +35,8 @@ export interface ManagementListener {
   readonly app: FastifyInstance;
   /** Takes new certificate and key for connections from now on. */
   replaceCertificate(material: TlsMaterial): void;
+  /** @returns the port in use. @throws `server.port_taken` */
+  listen(where: { readonly host: string; readonly port: number }): Promise<number>;
 }
 
 /** The HTTPS listener of console and API: a session cookie decides. */
@@ -45,8 +47,23 @@ export function createManagementListener(ports: ManagementPorts, tls: TlsMateria
   addConsoleRoutes(app, ports.assets);
   return {
     app: app,
+    listen: (where) => listenOnPort(app, where),
     replaceCertificate: (material) => app.server.setSecureContext({ ...material }),
   };
+}
+
+async function listenOnPort(
+  app: FastifyInstance,
+  where: { readonly host: string; readonly port: number },
+): Promise<number> {
+  try {
+    await app.listen(where);
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw cause;
+    throw new HoldfastError('server.port_taken', where, { cause });
+  }
+  const address = app.server.address();
+  return typeof address === 'object' && address !== null ? address.port : where.port;
 }
 
 /** The Unix socket in the data folder: its file mode decides; whoever may open it is the operator of this machine. */

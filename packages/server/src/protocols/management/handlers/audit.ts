@@ -28,7 +28,9 @@ function viewVerdict(verdict: AuditVerdict): AuditVerdictView {
   return { kind: 'broken', firstBad: firstBadOf(verdict) };
 }
 
-function firstBadOf(verdict: Exclude<AuditVerdict, { readonly kind: 'intact' }>): Extract<AuditVerdictView, { readonly kind: 'broken' }>['firstBad'] {
+function firstBadOf(
+  verdict: Exclude<AuditVerdict, { readonly kind: 'intact' }>,
+): Extract<AuditVerdictView, { readonly kind: 'broken' }>['firstBad'] {
   switch (verdict.kind) {
     case 'entry-changed':
       return { sequence: verdict.sequence, reason: 'the entry does not have the hash it was committed with' };

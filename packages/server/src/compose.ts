@@ -1,0 +1,97 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { ConsoleLink, Status } from '@holdfast/api';
+import {
+  type Clock,
+  formatRfc3339,
+  type Log,
+  type Random,
+  silentLog,
+  systemClock,
+  systemRandom,
+} from '@holdfast/kernel';
+import { ServerIdentity } from '@holdfast/trust/identity';
+import { DEFAULT_TENANT } from '@holdfast/trust/ports';
+import { encodePem } from '@holdfast/wire/pem';
+import { Closers } from './compose/closers.ts';
+import { openFoundation } from './compose/foundation.ts';
+import { openGateway } from './compose/gateway.ts';
+import { openManagement } from './compose/management.ts';
+import { openRooms } from './compose/rooms.ts';
+import type { Config } from './config/index.ts';
+
+export interface ServerPorts {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Log;
+}
+
+/** A server that answers on all its ports. */
+export interface RunningServer {
+  readonly dataFolder: string;
+  /** PEM of the root certificate, for browsers and devices to trust. */
+  readonly rootCertificatePath: string;
+  readonly status: () => Promise<Status>;
+  /** Closes in the reverse order of opening; what was acknowledged is durable. */
+  close(): Promise<void>;
+  mintConsoleLink(): ConsoleLink;
+}
+
+const ROOT_FILE = 'root-ca.pem';
+
+/**
+ * Starts everything: foundation, rooms, gateway, management; each stands on the one before.
+ *
+ * @throws what keeps it from starting, with everything already open closed again: `store.in_use`, `store.exposed`,
+ * `storage.root_key_missing`, `server.port_taken`, …
+ */
+export async function startServer(config: Config, ports: ServerPorts = {}): Promise<RunningServer> {
+  const { clock = systemClock, random = systemRandom, log = silentLog } = ports;
+  const closers = new Closers(log);
+  try {
+    return await openAll(config, { clock, random, log, closers, tenant: DEFAULT_TENANT });
+  } catch (error) {
+    await closers.closeAll();
+    throw error;
+  }
+}
+
+async function openAll(config: Config, ports: Parameters<typeof openFoundation>[1]): Promise<RunningServer> {
+  const { clock, log, closers } = ports;
+  const host = config.names[0] ?? 'localhost';
+  const foundation = await openFoundation(config, ports);
+  const rooms = await openRooms(foundation, {
+    crlUri: (issuer) => `http://${host}:${config.portPublic}/crl/${issuer}.crl`,
+    artifactUrl: (jobId) => `https://${host}:${portOf('https') ?? config.portHttps}/artifacts/${jobId}`,
+  });
+  const serverIdentity = new ServerIdentity(
+    { clock, log, keyOwners: rooms.repositories.keyOwners, authority: rooms.authority },
+    config.names,
+  );
+  const credential = await serverIdentity.start();
+  closers.add('server certificate', () => serverIdentity.close());
+
+  const gateway = await openGateway(foundation, rooms, credential);
+  const management = await openManagement(foundation, rooms, gateway, credential);
+  serverIdentity.onRenewed((renewed) => {
+    gateway.replaceCertificate(renewed);
+    management.replaceCertificate(renewed);
+  });
+  function portOf(name: string): number | undefined {
+    return gateway.ports.find((port) => port.name === name)?.port;
+  }
+
+  const dataFolder = foundation.lock.folder;
+  const rootCertificatePath = path.join(dataFolder, ROOT_FILE);
+  writeFileSync(rootCertificatePath, encodePem('CERTIFICATE', rooms.authority.rootDer), { mode: 0o600 });
+  return {
+    dataFolder,
+    rootCertificatePath,
+    status: management.status,
+    close: () => closers.closeAll(),
+    mintConsoleLink() {
+      const { token, expiresAt } = management.sessions.mintLink();
+      return { url: `${management.consoleOrigin()}/#${token}`, expiresAt: formatRfc3339(expiresAt) };
+    },
+  };
+}

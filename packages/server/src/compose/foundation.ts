@@ -1,0 +1,157 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { hkdf } from '@holdfast/crypto';
+import { type Clock, encodeUtf8, HoldfastError, type Log, type Random } from '@holdfast/kernel';
+import { AuditTrail, Checkpoints } from '@holdfast/trust/audit';
+import type { AuditRepository, BlobEngine, SealedRepository, Tenant } from '@holdfast/trust/ports';
+import { Artifacts, IntegrityPatrol, Keyring, SealedFields, SealedKeys } from '@holdfast/trust/storage';
+import type { Config } from '../config/index.ts';
+import { FileBlobs } from '../engines/blobs/file-blobs.ts';
+import { FileCheckpoints } from '../engines/checkpoints/file-checkpoints.ts';
+import { loadRootKey } from '../engines/keys/root-key.ts';
+import { type DataFolderLock, lockDataFolder } from '../engines/lock/data-folder.ts';
+import { type OpenStore, openStore } from '../persistence/index.ts';
+import { SqlAuditLog } from '../persistence/repositories/audit.ts';
+import { SqlArtifacts, SqlKeyPairs, SqlSealedRecords, SqlTenantKeys } from '../persistence/repositories/storage.ts';
+import type { Closers } from './closers.ts';
+
+export interface FoundationPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly closers: Closers;
+  readonly tenant: Tenant;
+}
+
+/** What every room stands on: the locked folder, the store, keys, blobs and the log. */
+export interface Foundation extends FoundationPorts {
+  readonly config: Config;
+  readonly lock: DataFolderLock;
+  readonly database: OpenStore;
+  readonly keyring: Keyring;
+  readonly fields: SealedFields;
+  readonly keys: SealedKeys;
+  readonly sealedRecords: SealedRepository;
+  readonly blobs: BlobEngine;
+  readonly artifacts: Artifacts;
+  readonly auditRecords: AuditRepository;
+  readonly auditTrail: AuditTrail;
+  readonly checkpoints: Checkpoints;
+  /** Derives TLS ticket keys; the same on every node that has the root key. */
+  readonly ticketSecret: Uint8Array;
+}
+
+const DATABASE = 'holdfast.db';
+const BLOBS = 'blobs';
+const CHECKPOINTS = 'checkpoints';
+const AUDIT_KEY = 'audit-log';
+const AUDIT_ORIGIN = 'holdfast/audit';
+const PATROL = { periodMs: 3_600_000, bytesPerSecond: 32 * 1024 * 1024 };
+
+/** Opens everything a room stands on, in the order it can be closed in reverse. */
+export async function openFoundation(config: Config, ports: FoundationPorts): Promise<Foundation> {
+  const { clock, random, log, closers, tenant } = ports;
+  const lock = lockDataFolder(config.data);
+  closers.add('folder lock', () => lock.release());
+  const location = path.join(lock.folder, DATABASE);
+  const rootKey = loadRootKey({
+    reference: config.rootKey,
+    dataFolder: lock.folder,
+    fresh: !existsSync(location),
+    random,
+    environment: process.env,
+  });
+  const database = await openStore({ location, clock, log });
+  closers.add('store', () => database.close());
+  const { store, reader, audit, outbox } = database;
+
+  const keyring = new Keyring({
+    rootKey: rootKey.bytes,
+    tenantKeys: new SqlTenantKeys(reader),
+    store,
+    audit,
+    clock,
+    random,
+  });
+  await keyring.start();
+  const fields = new SealedFields(keyring, random);
+  const sealedRecords = new SqlSealedRecords(reader);
+  const keys = new SealedKeys({
+    keyring,
+    fields,
+    keyPairs: new SqlKeyPairs(reader),
+    sealedRecords,
+    store,
+    audit,
+    clock,
+  });
+  const blobs = await FileBlobs.open(path.join(lock.folder, BLOBS), random);
+  const artifactRecords = new SqlArtifacts(reader);
+  const artifacts = new Artifacts({
+    keyring,
+    artifacts: artifactRecords,
+    blobs,
+    store,
+    audit,
+    outbox,
+    clock,
+    random,
+    log,
+  });
+  await artifacts.sweep();
+  const auditRecords = new SqlAuditLog(reader);
+  const { auditTrail, checkpoints } = await openAudit({ ...ports, lock, database, keys, auditRecords });
+
+  const patrol = new IntegrityPatrol(
+    { artifacts, artifactRecords, fields, sealedRecords, store, audit, clock, log },
+    PATROL,
+  );
+  patrol.start();
+  closers.add('integrity patrol', () => patrol.close());
+  const ticketSecret = hkdf('sha256', {
+    key: rootKey.bytes,
+    salt: new Uint8Array(0),
+    info: encodeUtf8(`holdfast/tls-tickets/${tenant}`),
+    length: 32,
+  });
+  return {
+    ...ports,
+    config,
+    lock,
+    database,
+    keyring,
+    fields,
+    keys,
+    sealedRecords,
+    blobs,
+    artifacts,
+    auditRecords,
+    auditTrail,
+    checkpoints,
+    ticketSecret,
+  };
+}
+
+interface AuditParts extends FoundationPorts {
+  readonly lock: DataFolderLock;
+  readonly database: OpenStore;
+  readonly keys: SealedKeys;
+  readonly auditRecords: AuditRepository;
+}
+
+/** The log's signing key, its checkpoint file beside the store, and what it found since the last start. */
+async function openAudit(parts: AuditParts): Promise<Pick<Foundation, 'auditTrail' | 'checkpoints'>> {
+  const { clock, log, closers, tenant, lock, database, keys, auditRecords } = parts;
+  if ((await keys.find(tenant, AUDIT_KEY)) === undefined) {
+    await keys.create({ tenant, keyId: AUDIT_KEY, actor: 'system', kind: 'ed25519' });
+  }
+  const signer = await keys.signer(tenant, AUDIT_KEY);
+  if (signer === undefined) throw new HoldfastError('storage.unknown_key', { keyId: AUDIT_KEY });
+  const file = await FileCheckpoints.open(path.join(lock.folder, CHECKPOINTS));
+  const checkpoints = new Checkpoints({ repository: auditRecords, file, signer, origin: AUDIT_ORIGIN, clock, log });
+  const start = await checkpoints.start();
+  if (start.kind !== 'consistent') log.error('the audit log was altered while nobody watched', { kind: start.kind });
+  database.store.onCommit(({ auditSize }) => checkpoints.committed(auditSize));
+  closers.add('audit checkpoints', () => checkpoints.close());
+  return { checkpoints, auditTrail: new AuditTrail({ repository: auditRecords, file }) };
+}

@@ -1,0 +1,240 @@
+import type { ServerCredential } from '@holdfast/trust/identity';
+import { encodePem } from '@holdfast/wire/pem';
+import { AwsIotTopics, JobNotifier } from '../protocols/aws-iot/index.ts';
+import { estRoutes } from '../protocols/est/index.ts';
+import {
+  AuditTrail,
+  EventReactions,
+  GatewayPrincipal,
+  gatewayObserver,
+  MqttAuthenticator,
+  MqttDoor,
+  PeerAdmission,
+  PresenceBoard,
+  purgeMqtt,
+  SessionTable,
+  type ServerMaterial,
+  type TlsDoor,
+} from '../protocols/gateway/index.ts';
+import { artifactRoutes } from '../protocols/https/artifact-routes.ts';
+import { DeviceListener } from '../protocols/https/device-listener.ts';
+import { EnrollmentListener, PublicListener } from '../protocols/https/open-listener.ts';
+import { publicRoutes } from '../protocols/https/public-routes.ts';
+import { AWS_PROFILE, eventLoopTurn, MqttBroker } from '../protocols/mqtt/index.ts';
+import { SealedMessageKeys } from '../persistence/repositories/communication-keys.ts';
+import { SqlDurableStore } from '../persistence/repositories/communication-mqtt.ts';
+import type { Foundation } from './foundation.ts';
+import type { Rooms } from './rooms.ts';
+
+export interface ListeningPort {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface Gateway {
+  readonly presence: PresenceBoard;
+  readonly sessions: SessionTable;
+  readonly broker: MqttBroker;
+  /** In the order of the banner. */
+  readonly ports: readonly ListeningPort[];
+  /** Shows a renewed certificate to connections from now on. */
+  replaceCertificate(credential: ServerCredential): void;
+}
+
+export function materialOf(credential: ServerCredential): ServerMaterial {
+  const chain = [credential.certificateDer, ...credential.chainDer];
+  return {
+    keyPem: credential.privateKey.exportPem(),
+    chainPem: chain.map((der) => encodePem('CERTIFICATE', der)).join(''),
+  };
+}
+
+/** Everything devices connect to. */
+export async function openGateway(
+  foundation: Foundation,
+  rooms: Rooms,
+  credential: ServerCredential,
+): Promise<Gateway> {
+  const { clock, log, closers, tenant, database } = foundation;
+  const presence = new PresenceBoard();
+  const sessions = new SessionTable(clock);
+  closers.add('sessions', () => sessions.close());
+  const trail = new AuditTrail({ store: database.store, audit: database.audit, clock, log });
+  closers.add('refusal log', () => trail.settled());
+  const admission = new PeerAdmission({ identifier: rooms.peers, sessions, trail, clock });
+  const broker = await openBroker(foundation, rooms, { presence, sessions, trail, admission });
+
+  const reactions = new EventReactions({
+    events: database.events,
+    sessions,
+    clock,
+    log,
+    onCut: (cut) => purgeMqtt(broker, cut),
+  });
+  reactions.start();
+  closers.add('event reactions', () => reactions.close());
+  subscribeRooms(foundation, rooms, { broker, presence });
+
+  const listeners = await openListeners(foundation, rooms, {
+    presence,
+    sessions,
+    admission,
+    broker,
+    trail,
+    credential,
+  });
+  return {
+    presence,
+    sessions,
+    broker,
+    ports: listeners.ports,
+    replaceCertificate(renewed) {
+      for (const door of listeners.doors) door.replace(materialOf(renewed));
+      log.info('the server certificate was renewed', { tenant });
+    },
+  };
+}
+
+interface GatewayParts {
+  readonly presence: PresenceBoard;
+  readonly sessions: SessionTable;
+  readonly trail: AuditTrail;
+  readonly admission: PeerAdmission;
+}
+
+async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayParts): Promise<MqttBroker> {
+  const { clock, random, log, closers, database, fields, sealedRecords } = foundation;
+  const { reader, store } = database;
+  const { admission, sessions, trail } = parts;
+  const keys = new SealedMessageKeys({ fields, sealedRecords, store, clock, random });
+  const authenticator = new MqttAuthenticator({
+    admission,
+    authority: rooms.policyAuthority,
+    sessions,
+    trail,
+    clock,
+    log,
+  });
+  const reserved = new AwsIotTopics({
+    clock,
+    enrollment: rooms.enrollment,
+    attestation: rooms.attestation,
+    jobs: rooms.jobs,
+    streams: rooms.streams,
+    peerOf: ({ principal }) =>
+      principal instanceof GatewayPrincipal
+        ? { principal: principal.peer.principal, remoteAddress: principal.remoteAddress }
+        : undefined,
+    onHealth: (device, report) =>
+      log.debug('health report', { deviceId: device.deviceId, firmware: report.firmwareVersion }),
+  });
+  const broker = new MqttBroker({
+    clock,
+    random,
+    log,
+    turn: eventLoopTurn,
+    store: new SqlDurableStore({ reader, store, keys, log }),
+    authenticator,
+    profile: AWS_PROFILE,
+    reserved,
+    observer: gatewayObserver({ ...parts, takeovers: rooms.cloneTrap, log }),
+  });
+  await broker.start();
+  closers.add('mqtt', () => broker.close());
+  return broker;
+}
+
+/** Facts of one room that others act on. */
+function subscribeRooms(
+  foundation: Foundation,
+  rooms: Rooms,
+  { broker, presence }: { readonly broker: MqttBroker; readonly presence: PresenceBoard },
+): void {
+  const { clock, log, database } = foundation;
+  const notifier = new JobNotifier({
+    clock,
+    log,
+    jobs: rooms.jobs,
+    publisher: {
+      isConnected: (owner, deviceId) => presence.of(owner, deviceId).some(({ protocol }) => protocol === 'mqtt'),
+      publish: (realm, topic, payload) => broker.publish({ realm, topic, payload, qos: 1 }),
+    },
+  });
+  database.events.subscribe('update', (event) => rooms.updateReactions.onEvent(event));
+  database.events.subscribe('job-notifier', (event) => notifier.onEvent(event));
+  database.events.subscribe('posture', async ({ name, tenant, subject }) => {
+    if (name === 'product.changed') await rooms.postures.productChanged(tenant, subject);
+  });
+  database.events.subscribe('revocation-list', ({ name }) => {
+    if (name === 'certificate.revoked' || name === 'certificate.superseded') rooms.revocationList.revoked();
+  });
+}
+
+interface ListenerParts extends GatewayParts {
+  readonly broker: MqttBroker;
+  readonly credential: ServerCredential;
+}
+
+async function openListeners(foundation: Foundation, rooms: Rooms, parts: ListenerParts) {
+  const { clock, log, closers, config, ticketSecret, tenant } = foundation;
+  const { authority, enrollment, policyAuthority, access } = rooms;
+  let connections = 0;
+  const shared = {
+    host: config.listen,
+    material: materialOf(parts.credential),
+    clientCas: authority.chainDer.map((der) => encodePem('CERTIFICATE', der)),
+    ticketSecret,
+    ticketEpoch: 0,
+    nextConnectionId: () => `${++connections}`,
+    onRefused: ({ remoteAddress, untrusted }: { remoteAddress: string; untrusted: string | undefined }) => {
+      if (untrusted === undefined) return;
+      const fact = { tenant, actor: 'system', action: 'auth.untrusted_ca', subject: remoteAddress };
+      parts.trail.record(remoteAddress, { ...fact, details: { reason: untrusted } });
+    },
+    clock,
+    log,
+  };
+  const est = estRoutes({
+    enrollment,
+    chainDer: () => authority.chainDer,
+    isLabel: async (label) => (await rooms.repositories.products.find(tenant, label)) !== undefined,
+    base64: 'by-client',
+  });
+  const routes = [...est, ...artifactRoutes({ access })];
+  const mqtt = new MqttDoor({ ...shared, ...parts, port: config.portMqtt });
+  const https = new DeviceListener({
+    ...shared,
+    ...parts,
+    authority: policyAuthority,
+    routes,
+    port: config.portHttps,
+  });
+  const open = new PublicListener({
+    ...shared,
+    routes: publicRoutes({ ...rooms.repositories, clock }),
+    port: config.portPublic,
+  });
+  const enroll = config.enrollListen
+    ? new EnrollmentListener({
+        ...shared,
+        routes: est.filter(({ audience }) => audience.includes('anyone')),
+        port: config.portEnroll,
+      })
+    : undefined;
+
+  const ports: ListeningPort[] = [];
+  const doors: TlsDoor[] = [mqtt.door, https.door];
+  const listen = async (name: string, listener: { listen(): Promise<number>; close(): Promise<void> }) => {
+    ports.push({ name, address: config.listen, port: await listener.listen() });
+    closers.add(`${name} listener`, () => listener.close());
+  };
+  await listen('mqtt', mqtt);
+  await listen('https', https);
+  if (enroll !== undefined) {
+    await listen('enrollment', enroll);
+    doors.push(enroll.door);
+  }
+  await listen('public', open);
+  return { ports, doors };
+}

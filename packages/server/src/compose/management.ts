@@ -1,0 +1,164 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Status, TrustAnchors } from '@holdfast/api';
+import { formatRfc3339, HoldfastError, parseStrictJson } from '@holdfast/kernel';
+import type { ServerCredential } from '@holdfast/trust/identity';
+import type { ProductRecord, ReleaseRecord } from '@holdfast/trust/ports';
+import { actorOf } from '@holdfast/trust/principal';
+import type { RootInForce } from '@holdfast/trust/update';
+import { encodePem } from '@holdfast/wire/pem';
+import {
+  ConsoleSessions,
+  createManagementListener,
+  listenOnSocket,
+  loadAssets,
+  managementHandlers,
+  type ManagementPorts,
+} from '../protocols/management/index.ts';
+import type { Foundation } from './foundation.ts';
+import { type Gateway, type ListeningPort, materialOf } from './gateway.ts';
+import { createLiveFeed } from './live-feed.ts';
+import type { Rooms } from './rooms.ts';
+
+const ASSETS = fileURLToPath(new URL('../../../console/dist', import.meta.url));
+const SOCKET = 'holdfast.sock';
+export const VERSION = '0.1.0';
+
+export interface Management {
+  readonly status: () => Promise<Status>;
+  readonly sessions: ConsoleSessions;
+  readonly consoleOrigin: () => string;
+  readonly ports: readonly ListeningPort[];
+  replaceCertificate(credential: ServerCredential): void;
+}
+
+/** What operators use: the API and the page over HTTPS, and the socket of the command line. */
+export async function openManagement(
+  foundation: Foundation,
+  rooms: Rooms,
+  gateway: Gateway,
+  credential: ServerCredential,
+): Promise<Management> {
+  const { clock, random, log, closers, config, lock, tenant, database } = foundation;
+  const sessions = new ConsoleSessions({ clock, random });
+  const feed = createLiveFeed({ events: database.events, presence: gateway.presence, clock, tenant });
+  closers.add('console feed', () => feed.close());
+  const ports: ListeningPort[] = [];
+  const consoleOrigin = () => `https://${config.names[0] ?? 'localhost'}:${ports[0]?.port ?? config.portManagement}`;
+  const startedAt = clock.now();
+  const status = statusOf(foundation, rooms, gateway, { startedAt, ports });
+  const managementPorts: ManagementPorts = {
+    tenant,
+    clock,
+    log,
+    handlers: managementHandlers(servicesOf(foundation, rooms, gateway, status)),
+    sessions,
+    feed,
+    assets: loadAssets(ASSETS),
+    consoleOrigin,
+  };
+  const { keyPem: key, chainPem: cert } = materialOf(credential);
+  const listener = createManagementListener(managementPorts, { key, cert });
+  const port = await listener.listen({ host: config.listen, port: config.portManagement });
+  ports.push({ name: 'management', address: config.listen, port });
+  closers.add('management listener', () => listener.app.close());
+  const socket = await listenOnSocket(managementPorts, path.join(lock.folder, SOCKET));
+  closers.add('management socket', () => socket.close());
+  return {
+    status,
+    sessions,
+    consoleOrigin,
+    ports,
+    replaceCertificate(renewed) {
+      const material = materialOf(renewed);
+      listener.replaceCertificate({ key: material.keyPem, cert: material.chainPem });
+    },
+  };
+}
+
+function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, status: () => Promise<Status>) {
+  const { clock, checkpoints, auditTrail } = foundation;
+  const { authority, repositories, registry, revocation, claims, products, images } = rooms;
+  const toPem = (der: Uint8Array) => encodePem('CERTIFICATE', der);
+  return {
+    clock,
+    registry,
+    revocation,
+    claims,
+    products,
+    certificates: repositories.certificates,
+    postures: repositories.postures,
+    presence: gateway.presence,
+    jobs: rooms.control,
+    releases: rooms.releases,
+    rollouts: rooms.rollouts,
+    imageKeys: images,
+    audit: {
+      list: auditTrail.list.bind(auditTrail),
+      verify: async () => {
+        await checkpoints.flush();
+        return auditTrail.verify(checkpoints.key);
+      },
+    },
+    chainPem: (der: Uint8Array) => [der, ...authority.chainDer].map(toPem).join(''),
+    cut: async (tenant: string, deviceId: string) =>
+      gateway.sessions.cut({ kind: 'device', tenant, deviceId }, 'device-revoked').sessions,
+    trustAnchors: (product: ProductRecord) => trustAnchorsOf(rooms, product),
+    uploads: {
+      store: async (principal: Parameters<typeof actorOf>[0], octets: AsyncIterable<Uint8Array>) => {
+        const record = await rooms.storeUpload(principal.tenant, actorOf(principal), octets);
+        return { id: record.artifactId, sha256: record.sha256, length: record.size };
+      },
+    },
+    imageFacts: (release: ReleaseRecord) => imageFactsOf(release),
+    status,
+  };
+}
+
+async function trustAnchorsOf({ authority, images, roots }: Rooms, product: ProductRecord): Promise<TrustAnchors> {
+  if (product.imageKeyId === undefined) throw new HoldfastError('storage.unknown_key', { product: product.name });
+  const [imageKey, root] = await Promise.all([
+    images.show(product.tenant, product.imageKeyId),
+    roots.inForce(product.tenant),
+  ]);
+  return {
+    tlsAnchorsPem: encodePem('CERTIFICATE', authority.rootDer),
+    imageKeyPem: imageKey.publicKeyPem,
+    releaseRoot: parseStrictJson(root.document),
+  };
+}
+
+async function imageFactsOf(release: ReleaseRecord): Promise<Record<string, string | number>> {
+  return {
+    measurement: release.measurement,
+    version: release.version,
+    securityCounter: release.counter,
+    sha256: release.imageSha256,
+    length: release.imageLength,
+  };
+}
+
+function statusOf(
+  { clock, tenant }: Foundation,
+  rooms: Rooms,
+  gateway: Gateway,
+  { startedAt, ports }: { readonly startedAt: number; readonly ports: readonly ListeningPort[] },
+): () => Promise<Status> {
+  const { authority, roots } = rooms;
+  return async () => ({
+    version: VERSION,
+    startedAt: formatRfc3339(startedAt),
+    now: formatRfc3339(clock.now()),
+    tenant,
+    rootFingerprint: authority.rootFingerprint,
+    rootKeyOnline: authority.rootIsOnline,
+    releaseRoot: rootFacts(await roots.inForce(tenant)),
+    listeners: [...gateway.ports, ...ports].map((port) => ({ ...port })),
+    counts: { connected: gateway.presence.list(tenant).length, sessions: gateway.sessions.size },
+    warnings: [],
+  });
+}
+
+function rootFacts({ root }: RootInForce): Status['releaseRoot'] {
+  return { threshold: root.threshold, keys: root.keys.length };
+}

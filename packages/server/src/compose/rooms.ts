@@ -1,0 +1,208 @@
+import type { Signer } from '@holdfast/crypto';
+import { encodeHex, HoldfastError } from '@holdfast/kernel';
+import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
+import { DEFAULT_ARN_SCOPE, PolicyAuthority } from '@holdfast/trust/communication';
+import {
+  CertificateAuthority,
+  Claims,
+  CloneTrap,
+  Enrollment,
+  PeerIdentity,
+  Registry,
+  Revocation,
+  RevocationList,
+} from '@holdfast/trust/identity';
+import type { ArtifactRecord, IdentityRepositories, PostureRepositories, Tenant } from '@holdfast/trust/ports';
+import { Attestation, Postures } from '@holdfast/trust/posture';
+import {
+  ArtifactAccess,
+  ControlJobs,
+  Deadlines,
+  DeviceJobs,
+  ExecutionWriter,
+  FileStreams,
+  Manifests,
+  Proof,
+  type ReleaseFiles,
+  ReleaseRoots,
+  Releases,
+  Rollouts,
+  UpdateReactions,
+} from '@holdfast/trust/update';
+import { communicationRepositories } from '../persistence/repositories/communication.ts';
+import { identityRepositories } from '../persistence/repositories/identity.ts';
+import { postureRepositories } from '../persistence/repositories/posture.ts';
+import { updateRepositories } from '../persistence/repositories/update.ts';
+import type { Foundation } from './foundation.ts';
+import { ImageKeys } from './image-keys.ts';
+
+export interface RoomAddresses {
+  /** Where anybody fetches the revocation list of an issuer. */
+  readonly crlUri: (issuer: string) => string;
+  /** HTTPS address of a job's file on the device listener. */
+  readonly artifactUrl: (jobId: string) => string;
+}
+
+export type Rooms = Awaited<ReturnType<typeof openRooms>>;
+
+const ORGANIZATION = 'Holdfast';
+const FILE_KEY = 'file-signing';
+const MAX_ARTIFACT = 1024 * 1024 * 1024;
+const SWEEP_MS = 300_000;
+
+/** The five must-haves, each room's services over its own ports. */
+export async function openRooms(foundation: Foundation, addresses: RoomAddresses) {
+  const { reader } = foundation.database;
+  const repositories = { ...identityRepositories(reader), ...postureRepositories(reader) };
+  const identity = await openIdentity(foundation, repositories, addresses);
+  const posture = openPosture(foundation, repositories, identity.registry);
+  const communication = openCommunication(foundation, repositories, posture.postures);
+  const update = await openUpdate(foundation, repositories, posture, addresses);
+  return { repositories, ...identity, ...posture, ...communication, ...update };
+}
+
+type SharedRepositories = IdentityRepositories & PostureRepositories;
+
+async function openIdentity(foundation: Foundation, repositories: SharedRepositories, { crlUri }: RoomAddresses) {
+  const { clock, random, log, tenant, keys, closers, database } = foundation;
+  const { store, audit, outbox } = database;
+  const shared = { clock, random, log, store, audit, outbox, ...repositories };
+  const authority = await CertificateAuthority.open(
+    { ...shared, keys },
+    { tenant, organization: ORGANIZATION, crlUri },
+  );
+  const registry = new Registry(shared);
+  const revocation = new Revocation(shared);
+  const revocationList = new RevocationList({ ...shared, authority });
+  await revocationList.start();
+  closers.add('revocation list', () => revocationList.close());
+  const enrollment = new Enrollment({ ...shared, authority });
+  const sweeping = clock.every(SWEEP_MS, () => void sweep(enrollment, foundation));
+  closers.add('enrollment sweep', () => sweeping.cancel());
+  return {
+    authority,
+    registry,
+    revocation,
+    revocationList,
+    enrollment,
+    claims: new Claims({ ...shared, authority, revocation }),
+    peers: new PeerIdentity(shared),
+    cloneTrap: new CloneTrap({ clock, registry }),
+  };
+}
+
+async function sweep(enrollment: Enrollment, { log }: Foundation): Promise<void> {
+  try {
+    await enrollment.sweep();
+  } catch (error) {
+    log.warn('unclaimed certificates could not be swept', { code: HoldfastError.is(error) ? error.code : undefined });
+  }
+}
+
+function openPosture({ clock, random, database }: Foundation, repositories: SharedRepositories, registry: Registry) {
+  const { store, audit, outbox } = database;
+  const shared = { clock, random, store, audit, outbox, ...repositories };
+  const referenceValues = new ReferenceValues(shared);
+  return {
+    referenceValues,
+    products: new ProductPolicy(shared),
+    postures: new Postures(shared),
+    attestation: new Attestation({ ...shared, registry, referenceValues }),
+  };
+}
+
+function openCommunication(foundation: Foundation, repositories: SharedRepositories, posture: Postures) {
+  const { clock, log, database } = foundation;
+  const { policies } = communicationRepositories(database.reader);
+  const policyAuthority = new PolicyAuthority({
+    ...repositories,
+    clock,
+    log,
+    policies,
+    posture,
+    scopeOf: () => DEFAULT_ARN_SCOPE,
+  });
+  return { policyAuthority };
+}
+
+async function openUpdate(
+  foundation: Foundation,
+  repositories: SharedRepositories,
+  { referenceValues }: { readonly referenceValues: ReferenceValues },
+  { artifactUrl }: RoomAddresses,
+) {
+  const { clock, random, log, tenant, closers, database } = foundation;
+  const { store, audit, outbox, reader } = database;
+  const shared = { clock, random, log, store, audit, outbox, ...repositories, ...updateRepositories(reader) };
+  const images = new ImageKeys(foundation);
+  const files = releaseFiles(foundation);
+  const roots = new ReleaseRoots({ ...shared, keys: releaseKeys(foundation) });
+  await roots.ensure(tenant);
+  const writer = new ExecutionWriter(shared);
+  const access = new ArtifactAccess({ ...shared, files });
+  const manifests = new Manifests({ roots });
+  const jobs = new DeviceJobs({ ...shared, writer, manifests });
+  const rollouts = new Rollouts({ ...shared, writer, artifactUrl });
+  const control = new ControlJobs({ ...shared, writer });
+  const proof = new Proof({ ...shared, writer });
+  const deadlines = new Deadlines({ ...shared, writer });
+  deadlines.start();
+  closers.add('job deadlines', () => deadlines.close());
+  await rollouts.resume();
+  return {
+    images,
+    roots,
+    access,
+    jobs,
+    rollouts,
+    control,
+    streams: new FileStreams({ access }),
+    releases: new Releases({
+      ...shared,
+      referenceValues,
+      images,
+      files,
+      roots,
+      fileSigner: (owner) => ensureSigner(foundation, owner, FILE_KEY),
+    }),
+    updateReactions: new UpdateReactions({ proof, control, rollouts }),
+    storeUpload: (owner: Tenant, actor: string, content: AsyncIterable<Uint8Array>): Promise<ArtifactRecord> =>
+      foundation.artifacts.create({ tenant: owner, actor, content, maxBytes: MAX_ARTIFACT }),
+  };
+}
+
+function releaseFiles({ artifacts }: Foundation): ReleaseFiles {
+  return {
+    open: (tenant, artifactId) => artifacts.open(tenant, artifactId),
+    async store(tenant, image) {
+      const content = (async function* () {
+        yield image;
+      })();
+      const record = await artifacts.create({ tenant, actor: 'system', content, maxBytes: image.length });
+      return record.artifactId;
+    },
+  };
+}
+
+/** Manifest keys are other keys than image keys: whoever has one cannot ship firmware with it alone. */
+function releaseKeys(foundation: Foundation) {
+  const { keys, random } = foundation;
+  return {
+    async create(tenant: Tenant) {
+      const keyId = `release-root-${encodeHex(random.bytes(8))}`;
+      return { keyId, signer: await ensureSigner(foundation, tenant, keyId) };
+    },
+    async signer(tenant: Tenant, keyId: string): Promise<Signer> {
+      const signer = await keys.signer(tenant, keyId);
+      if (signer === undefined) throw new HoldfastError('storage.unknown_key', { keyId });
+      return signer;
+    },
+  };
+}
+
+async function ensureSigner({ keys }: Foundation, tenant: Tenant, keyId: string): Promise<Signer> {
+  if ((await keys.find(tenant, keyId)) === undefined) await keys.create({ tenant, keyId, actor: 'system' });
+  const signer = await keys.signer(tenant, keyId);
+  if (signer === undefined) throw new HoldfastError('storage.unknown_key', { keyId });
+  return signer;
+}

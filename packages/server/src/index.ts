@@ -1,0 +1,1 @@
+export { type RunningServer, type ServerPorts, startServer } from './compose.ts';
