@@ -142,7 +142,7 @@ describe('attestation', () => {
         'posture.evidence_forged',
         async () => {
           const token = device.evidence(await nonce());
-          return token.with(-1, (token.at(-1) ?? 0) ^ 1);
+          return token.with(token.length - 1, (token.at(-1) ?? 0) ^ 1);
         },
       ],
       ['bytes that are no token', 'posture.evidence_malformed', async () => Uint8Array.of(1, 2, 3)],
