@@ -16,6 +16,7 @@ export interface MqttLimits {
   readonly receiveMaximum: number;
   /** QoS 2 messages an MQTT 3.1.1 client, which knows no receive maximum, may leave unreleased. */
   readonly maxUnreleased: number;
+  /** Of both versions. */
   readonly maxUnreleasedBytes: number;
   /** Acknowledgements that wait for the store before an MQTT 3.1.1 client is read no further. */
   readonly maxPendingAcks: number;
@@ -52,15 +53,15 @@ export const DEFAULT_LIMITS: MqttLimits = {
   maxConnectBytes: 160 * KIB,
   maxEarlyBytes: 64 * KIB,
   maxPacketBytes: MIB,
-  receiveMaximum: 100,
+  receiveMaximum: 1_000,
   maxUnreleased: 1_000,
   maxUnreleasedBytes: 8 * MIB,
   maxPendingAcks: 1_000,
-  maxInflight: 100,
+  maxInflight: 1_000,
   topicAliasMaximum: 10,
   maxOutboundAliases: 32,
-  maxQueuedMessages: 1_000,
-  maxQueuedBytes: 4 * MIB,
+  maxQueuedMessages: 10_000,
+  maxQueuedBytes: 8 * MIB,
   maxSessionExpirySeconds: 7 * 24 * 3600,
   maxOfflineSessions: 1_000_000,
   maxRetainedMessages: 100_000,

@@ -142,12 +142,12 @@ export class PublishHandler {
     const client = this.#client;
     const { limits } = client.services;
     const { inbound, inboundBytes } = client.session;
-    if (client.version === 5) {
-      if (inbound.size + this.#unacknowledged < limits.receiveMaximum) return true;
+    if (client.version === 5 && inbound.size + this.#unacknowledged >= limits.receiveMaximum) {
       client.control.fail(REASON.receiveMaximumExceeded, 'protocol-error'); // [MQTT-3.3.4-9]
       return false;
     }
-    if (qos === 1 || (inbound.size < limits.maxUnreleased && inboundBytes < limits.maxUnreleasedBytes)) return true;
+    const count = client.version === 5 ? limits.receiveMaximum : limits.maxUnreleased;
+    if (qos === 1 || (inbound.size < count && inboundBytes < limits.maxUnreleasedBytes)) return true;
     client.control.fail(REASON.quotaExceeded, 'protocol-error');
     return false;
   }

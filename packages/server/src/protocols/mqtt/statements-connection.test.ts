@@ -117,7 +117,9 @@ describe('CONNECT', () => {
     const bench = await Bench.started({ profile: { ...MQTT_PROFILE, maxKeepAlive: 60 } });
     const { heard } = await bench.connect('a', { keepAlive: 120 });
     expect(heard).toMatchObject([
-      { properties: { serverKeepAlive: 60, receiveMaximum: 100, topicAliasMaximum: 10, maximumPacketSize: 1_048_576 } },
+      {
+        properties: { serverKeepAlive: 60, receiveMaximum: 1000, topicAliasMaximum: 10, maximumPacketSize: 1_048_576 },
+      },
     ]);
     expect((await bench.connect('b', { keepAlive: 0 })).heard).toMatchObject([{ properties: { serverKeepAlive: 60 } }]);
     expect((await bench.connect('c', { keepAlive: 10 })).heard).not.toMatchObject([

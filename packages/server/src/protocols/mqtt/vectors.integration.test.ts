@@ -54,7 +54,8 @@ async function socketWire(port: number): Promise<Wire> {
     },
     async receive(length) {
       const deadline = AbortSignal.timeout(2_000);
-      while (received.length < length && !ended && !deadline.aborted) {
+      const isOver = (): boolean => received.length >= length || ended || deadline.aborted;
+      while (!isOver()) {
         await new Promise<void>((resolve) => {
           wake = resolve;
           deadline.addEventListener('abort', () => resolve(), { once: true });
