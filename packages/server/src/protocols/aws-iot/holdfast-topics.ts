@@ -49,7 +49,7 @@ export class HoldfastTopics {
   async answer({ asker, asked, device, payload }: DeviceRequest<HoldfastAsked>): Promise<void> {
     const topic = holdfastTopic(asked.thing, asked.request);
     try {
-      this.#ports.rate.take(asker.connectionId);
+      await this.#ports.rate.take(asker.connectionId);
       asker.reply(acceptedTopic(topic), await this.#verbs[asked.request](device, payload), { unpoliced: true });
     } catch (caught) {
       const { code, message } = toHoldfastError(caught);

@@ -1,4 +1,4 @@
-import { encodeUtf8 } from '@holdfast/kernel';
+import { decodeUtf8, encodeUtf8 } from '@holdfast/kernel';
 import { JOBS_ERROR_CODES } from '@holdfast/wire/aws-iot';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deviceNamed, type FakeConnection, fakeConnection } from '../../testing/fake-connection.ts';
@@ -187,6 +187,21 @@ describe('the Jobs topics', () => {
     await ask(`${P}/get`);
     await ask(`${P}/none/get`);
     expect(lamp.replies.map(({ unpoliced }) => unpoliced)).toEqual([true, true]);
+  });
+
+  it('store the statuses of a device in the order it sent them, though it does not wait', async () => {
+    await queue('a');
+    const sent = Array.from({ length: 20 }, (_, at) => {
+      const body = { status: 'IN_PROGRESS', statusDetails: { receive: `${at}/20` }, clientToken: `${at}` };
+      return topics.publish(lamp.asker, `${P}/a/update`, encodeUtf8(JSON.stringify(body)));
+    });
+    await Promise.all(sent);
+    const execution = await world.repositories.executions.find('default', 'lamp', 'a');
+    expect(execution).toMatchObject({ statusDetails: { receive: '19/20' }, versionNumber: 21 });
+    const tokens = lamp.replies.map(
+      ({ payload }) => (JSON.parse(decodeUtf8(payload)) as { clientToken: string }).clientToken,
+    );
+    expect(tokens).toEqual(Array.from({ length: 20 }, (_, at) => `${at}`));
   });
 
   it('say nothing to a connection that is gone', async () => {

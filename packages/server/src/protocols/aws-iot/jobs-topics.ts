@@ -11,6 +11,7 @@ import {
   readJobsMessage,
 } from '@holdfast/wire/aws-iot';
 import { jobsWord } from './error-words.ts';
+import { InOrder } from './in-order.ts';
 import { executionOf, secondsOf, stateOf, summaryOf } from './job-words.ts';
 import type { DeviceRequest } from './request.ts';
 import type { RequestRate } from './request-rate.ts';
@@ -47,6 +48,7 @@ interface Reply {
  */
 export class JobsTopics {
   readonly #ports: JobsTopicsPorts;
+  readonly #inOrder = new InOrder();
   readonly #verbs: Readonly<Record<JobsAsked['kind'], (question: Question) => Promise<Reply>>> = {
     'jobs-pending': (question) => this.#pending(question),
     'jobs-start-next': (question) => this.#startNext(question),
@@ -58,13 +60,21 @@ export class JobsTopics {
     this.#ports = ports;
   }
 
-  async answer({ asker, asked, device, payload }: DeviceRequest<JobsAsked>): Promise<void> {
+  /**
+   * One request of a connection after the other: a device that sends its next status without waiting must not find the
+   * older one stored over it.
+   */
+  answer(request: DeviceRequest<JobsAsked>): Promise<void> {
+    return this.#inOrder.run(request.asker.connectionId, () => this.#answer(request));
+  }
+
+  async #answer({ asker, asked, device, payload }: DeviceRequest<JobsAsked>): Promise<void> {
     const { clock, rate } = this.#ports;
     const topics = awsReplyTopics(asked);
     const timestamp = secondsOf(clock.now());
     let clientToken: string | undefined;
     try {
-      rate.take(asker.connectionId);
+      await rate.take(asker.connectionId);
       const members = decodeAwsPayload('json', payload);
       clientToken = readJobsMessage('pendingRequest', members).clientToken;
       const reply = await this.#verbs[asked.kind]({ ...asked, device, members, clientToken, timestamp });

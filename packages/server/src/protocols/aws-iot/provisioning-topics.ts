@@ -39,7 +39,7 @@ export class ProvisioningTopics {
     const { asker, asked } = request;
     const topics = awsReplyTopics(asked);
     try {
-      this.#ports.rate.take(asker.connectionId);
+      await this.#ports.rate.take(asker.connectionId);
       const reply = await this.#reply(request, decodeAwsPayload(asked.format, request.payload));
       asker.reply(topics.accepted, encodeProvisioning(asked.format, reply));
     } catch (error) {

@@ -5,6 +5,8 @@ export interface RateLimit {
   readonly burst: number;
   /** Requests a second after that. */
   readonly perSecond: number;
+  /** How long a request over the limit is held back before it is refused; 0 refuses at once. */
+  readonly patienceMs?: number;
 }
 
 interface Bucket {
@@ -25,9 +27,18 @@ export class RequestRate {
     this.#clock = clock;
   }
 
-  /** @throws `update.rate_limited` */
-  take(connectionId: string): void {
-    const { burst, perSecond } = this.#limit;
+  /** Resolves when the request may go on. @throws `update.rate_limited` when that is too far off */
+  async take(connectionId: string): Promise<void> {
+    const waitMs = this.#waitOf(connectionId);
+    if (waitMs === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#clock.after(waitMs, resolve);
+    });
+  }
+
+  /** Every admitted request takes a token, also one that does not exist yet: it waits until it would. */
+  #waitOf(connectionId: string): number {
+    const { burst, perSecond, patienceMs = 0 } = this.#limit;
     const now = this.#clock.monotonicMs();
     const bucket = this.#buckets.get(connectionId) ?? { left: burst, at: now };
     bucket.left = Math.min(burst, bucket.left + ((now - bucket.at) * perSecond) / 1000);
@@ -35,8 +46,10 @@ export class RequestRate {
     this.#buckets.delete(connectionId);
     this.#buckets.set(connectionId, bucket);
     if (this.#buckets.size > MAX_BUCKETS) this.#dropStalest();
-    if (bucket.left < 1) throw new HoldfastError('update.rate_limited');
+    const waitMs = Math.max(0, Math.ceil(((1 - bucket.left) * 1000) / perSecond));
+    if (waitMs > patienceMs) throw new HoldfastError('update.rate_limited');
     bucket.left -= 1;
+    return waitMs;
   }
 
   #dropStalest(): void {

@@ -30,11 +30,14 @@ export interface AwsIotTopicsPorts {
   readonly onHealth: (device: DevicePrincipal, report: HealthReport) => void;
 }
 
-/** What one connection may ask, by family of topics. A claim enrolls once; a download takes 128 KiB a request. */
+/**
+ * What one connection may ask, by family of topics. A claim enrolls once. Stock downloaders ask block by block and
+ * hear no refusal, so streams are slowed down before they are refused.
+ */
 const REQUEST_LIMITS = {
   provisioning: { burst: 10, perSecond: 1 },
   jobs: { burst: 100, perSecond: 20 },
-  streams: { burst: 200, perSecond: 100 },
+  streams: { burst: 400, perSecond: 200, patienceMs: 5000 },
   holdfast: { burst: 30, perSecond: 5 },
 } as const;
 

@@ -35,7 +35,7 @@ export class StreamsTopics {
     const topics = awsReplyTopics(asked);
     let c: string | undefined;
     try {
-      this.#ports.rate.take(asker.connectionId);
+      await this.#ports.rate.take(asker.connectionId);
       const members = decodeAwsPayload(format, payload);
       ({ c } = readStreamDescribe(members));
       for (const reply of await this.#replies(request, members, c)) asker.reply(topics[reply.to], reply.payload);
