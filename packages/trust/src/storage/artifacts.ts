@@ -3,6 +3,7 @@ import {
   type Clock,
   concatBytes,
   encodeHex,
+  type ErrorCode,
   HoldfastError,
   type Log,
   type Random,
@@ -26,6 +27,8 @@ import type { Keyring } from './keyring.ts';
 import { RecentPieces } from './recent-pieces.ts';
 
 const KEPT_PIECES = 32;
+/** An unknown key is one whose name or version in the head was altered: those of the keyring are never removed. */
+const CORRUPT: ReadonlySet<ErrorCode> = new Set(['crypto.open_failed', 'crypto.unknown_key', 'storage.corrupt']);
 /** An upload may be this long between its last byte and the commit of its row. */
 const STAGED_MS = 600_000;
 
@@ -207,9 +210,7 @@ export class Artifacts {
   /** What an error says about the object; one that is not intact is quarantined, stated and audited. */
   async #judged(record: ArtifactRecord, error: unknown): Promise<HoldfastError> {
     const { artifacts, store, audit, outbox, clock, log } = this.#ports;
-    if (!HoldfastError.is(error, 'crypto.open_failed') && !HoldfastError.is(error, 'storage.corrupt')) {
-      return toHoldfastError(error);
-    }
+    if (!HoldfastError.is(error) || !CORRUPT.has(error.code)) return toHoldfastError(error);
     const { tenant, artifactId } = record;
     try {
       await store.commit([

@@ -23,6 +23,8 @@ export interface KeyringPorts {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly random: Random;
+  /** Makes the store forget what was deleted from it, write-ahead log included. */
+  readonly scrub?: (() => Promise<void>) | undefined;
 }
 
 export type KeyVersion = Pick<TenantKeyRecord, 'version' | 'state' | 'createdAt' | 'changedAt'>;
@@ -128,6 +130,7 @@ export class Keyring {
         ...standing.map((key) => this.#step(key, 'destroy')),
         audit.entry({ tenant, actor, action: 'tenant-key.destroyed', subject: tenant, details }),
       ]);
+      await this.#ports.scrub?.();
     });
   }
 

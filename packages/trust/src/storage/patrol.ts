@@ -123,7 +123,8 @@ export class IntegrityPatrol {
       await this.#ports.fields.open(record, record.sealed);
       return true;
     } catch (error) {
-      if (!HoldfastError.is(error, 'crypto.open_failed')) return true;
+      if (HoldfastError.is(error, 'storage.key_destroyed')) return true;
+      if (!HoldfastError.is(error, 'crypto.open_failed') && !HoldfastError.is(error, 'crypto.unknown_key')) throw error;
       await this.#state(record);
       return false;
     }

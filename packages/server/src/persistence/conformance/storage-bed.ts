@@ -25,14 +25,15 @@ export async function openStorageBed(options: StorageBedOptions) {
   const artifactRecords = new SqlArtifacts(reader);
   const auditLog = new SqlAuditLog(reader);
   const common = { store, audit, outbox, clock, random, log: silentLog };
-  const keyring = new Keyring({ ...common, rootKey, tenantKeys });
+  const keyring = new Keyring({ ...common, rootKey, tenantKeys, scrub: () => store.checkpoint() });
   await keyring.start().catch(async (error: unknown) => {
     await opened.close();
     throw error;
   });
   const fields = new SealedFields(keyring, random);
   const secrets = new SealedSecrets({ ...common, fields, sealedRecords });
-  const artifacts = new Artifacts({ ...common, keyring, artifacts: artifactRecords, blobs });
+  const anotherArtifacts = () => new Artifacts({ ...common, keyring, artifacts: artifactRecords, blobs });
+  const artifacts = anotherArtifacts();
   const patrol = new IntegrityPatrol(
     { ...common, artifacts, artifactRecords, fields, sealedRecords },
     { periodMs: 3_600_000, bytesPerSecond: 8 * 1024 * 1024 },
@@ -51,6 +52,8 @@ export async function openStorageBed(options: StorageBedOptions) {
     secrets,
     secretPorts: { ...common, fields, sealedRecords },
     artifacts,
+    /** The same room with an empty memory. */
+    anotherArtifacts,
     rewrapPorts: { ...common, keyring, fields, sealedRecords, artifacts: artifactRecords },
     patrol,
     entries,
