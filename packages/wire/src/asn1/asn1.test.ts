@@ -188,6 +188,25 @@ describe('times', () => {
   });
 });
 
+describe('elements nobody interprets', () => {
+  it.each([
+    ['a constructed string', '240404020102'],
+    ['a boolean of 1', '300301 0101'.replace(' ', '')],
+    ['a padded integer', '300402020001'],
+    ['an identifier cut short', '3003060180'],
+    ['a NULL with content', '3003050100'],
+    ['a real number', '3002 0900'.replace(' ', '')],
+    ['a primitive sequence', '1000'],
+    ['a time without seconds', '300d170b323630313032303330345a'],
+  ])('are refused for %s', (_name, hex) => {
+    expect(() => reading(hex, (r) => r.any('value'))).toThrowError(coded('wire.malformed'));
+  });
+
+  it('are left alone under a tag of the context', () => {
+    expect(reading('800101', (r) => r.any('value')).length).toBe(3);
+  });
+});
+
 describe('structure', () => {
   const tree = encodeSequence(
     encodeInteger(5),

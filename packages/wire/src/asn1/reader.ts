@@ -4,6 +4,7 @@ import { type BitString, checkInteger, compareEncodings, decodeBitString, toBigI
 import { decodeDerString } from './strings.ts';
 import { TAG } from './tags.ts';
 import { decodeGeneralizedTime, decodeUtcTime } from './time.ts';
+import { checkUniversal } from './universal.ts';
 
 const MAX_DEPTH = 32;
 const MAX_SAFE_INTEGER_OCTETS = 6;
@@ -121,6 +122,7 @@ export class DerReader {
   /** The raw bytes of the next element, checked to be DER down to its leaves. */
   any(field: string): Uint8Array {
     const element = this.element(field);
+    checkUniversal(element, field);
     if ((element.tag & 0x20) !== 0) {
       const inner = this.#within(element.content.length, field);
       while (!inner.isAtEnd) inner.any(field);

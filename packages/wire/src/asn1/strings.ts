@@ -10,7 +10,8 @@ interface StringElement {
 /** The character string types of X.680 with their alphabets. */
 const DECODERS: Readonly<Record<number, (content: Uint8Array) => string | undefined>> = {
   [TAG.utf8String]: (content) => decodeUtf8(content, 'utf8String'),
-  [TAG.printableString]: (content) => matching(content, /^[A-Za-z0-9 '()+,\-./:=?]*$/),
+  // X.680 41.4, and the asterisk and ampersand that issuers of the public web have long put there.
+  [TAG.printableString]: (content) => matching(content, /^[A-Za-z0-9 '()+,\-./:=?*&]*$/),
   [TAG.numericString]: (content) => matching(content, /^[0-9 ]*$/),
   [TAG.ia5String]: ascii,
   [TAG.visibleString]: (content) => matching(content, /^[\x20-\x7e]*$/),

@@ -37,6 +37,7 @@ describe('certificates of x509-limbo', () => {
       .filter(([, field]) => field !== undefined);
     expect(Object.fromEntries(refused)).toEqual({
       'rfc5280::eku::ee-eku-empty': 'extKeyUsage',
+      'rfc5280::root-inconsistent-ca-extensions': 'keyUsage',
       'webpki::aki::root-with-aki-authoritycertserialnumber': 'authorityKeyIdentifier',
       'webpki::nc::intermediate-permitted-excluded-subtrees-both-null': 'nameConstraints',
       'webpki::nc::intermediate-permitted-excluded-subtrees-both-empty-sequences': 'permittedSubtrees',

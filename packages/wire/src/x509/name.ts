@@ -151,10 +151,15 @@ function readAttribute(reader: DerReader, field: string): NameAttribute {
   const value = pair.any(`${field}.value`);
   pair.end(field);
   const element = decodeDer(value, field, (inner) => inner.element(field));
+  const isString = STRING_TAGS.has(element.tag);
+  // BIT STRING is x500UniqueIdentifier's; no attribute of a name has another type (X.520, RFC 5280 appendix A.1).
+  if (!isString && element.tag !== TAG.bitString) {
+    throw new HoldfastError('wire.malformed', { field, reason: 'name value', tag: element.tag });
+  }
   return {
     type,
     tag: element.tag,
-    text: STRING_TAGS.has(element.tag) ? decodeDerString(element, field) : undefined,
+    text: isString ? decodeDerString(element, field) : undefined,
     value,
   };
 }
@@ -164,7 +169,6 @@ const STRING_TAGS: ReadonlySet<number> = new Set([
   TAG.printableString,
   TAG.numericString,
   TAG.ia5String,
-  TAG.visibleString,
   TAG.teletexString,
   TAG.bmpString,
   TAG.universalString,
