@@ -31,6 +31,7 @@ export interface VirtualDeviceRun {
 export async function runVirtualDevice(run: VirtualDeviceRun, signal: AbortSignal): Promise<void> {
   const { device, store, profile } = typeof run.device === 'string' ? openDevice(run.device) : run.device;
   const { enrollment, timings, selfTest, onEvent } = run;
+  device.onBootEvent = (step) => onEvent?.({ kind: 'boot-step', step });
   const agent = new DeviceAgent({
     platform: device,
     profile,

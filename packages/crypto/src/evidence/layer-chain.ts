@@ -82,7 +82,7 @@ function fault(subject: Certificate, issuer: Certificate, isLeaf: boolean): stri
 }
 
 /** @throws `wire.malformed` for a point off the curve */
-export function readLayerKey(spki: Uint8Array): KeyObject {
+function readLayerKey(spki: Uint8Array): KeyObject {
   try {
     return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
   } catch (cause) {

@@ -16,7 +16,7 @@ import { importPublicKey } from '../keys/public-key.ts';
 import type { Signer } from '../keys/signer.ts';
 
 /** Why a document signed under a release root is not to be believed. */
-export type ReleaseRefusal = 'malformed' | 'wrong-type' | 'below-threshold';
+type ReleaseRefusal = 'malformed' | 'wrong-type' | 'below-threshold';
 
 export type ManifestVerdict =
   | { readonly kind: 'accepted'; readonly manifest: ReleaseManifest; readonly signers: readonly string[] }

@@ -3,19 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generatePrivateKey, createSigner, signReleaseManifest } from '@holdfast/crypto';
 import { decodeUtf8, type JsonValue } from '@holdfast/kernel';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RunningDevice, TestFleet } from '../testing/fleet.ts';
 import { makeTestKey, signTestImage } from '../testing/images.ts';
 import { TestAuthority } from '../testing/test-authority.ts';
+import { TestServer } from '../testing/test-server.ts';
 import type { EnrollmentPlan } from './settings.ts';
 
 let fleet: TestFleet;
 let claim: { readonly certificatePem: string; readonly privateKeyPem: string };
 const running: RunningDevice[] = [];
-
-beforeAll(() => {
-  process.setMaxListeners(0);
-});
 
 beforeEach(async () => {
   fleet = await TestFleet.start();
@@ -31,7 +28,7 @@ afterEach(async () => {
 const byCsr = (): EnrollmentPlan => ({ kind: 'fleet', claim, format: 'json', key: 'csr' });
 
 function run(options: ConstructorParameters<typeof RunningDevice>[1]): RunningDevice {
-  const device = new RunningDevice(fleet, options);
+  const device = new RunningDevice(fleet.server, options);
   running.push(device);
   return device;
 }
@@ -137,6 +134,7 @@ describe('a device agent', () => {
     fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2));
     await device.until({ kind: 'reset', reason: 'power-lost' });
     await device.until({ kind: 'job', status: 'SUCCEEDED' });
+    expect(device.events).toContainEqual({ kind: 'boot-step', step: { kind: 'swap', type: 'test', resumed: true } });
   });
 
   it('recovers from a loss of power while it writes the download, and does not fetch all of it again', async () => {
@@ -171,6 +169,28 @@ describe('a device agent', () => {
     expect(fleet.server.cutDownloadAfter).toBeUndefined();
   });
 
+  it('proves itself in safe mode and comes out of it by an update', async () => {
+    const made = fleet.make('hub-1');
+    const state = made.device.flash.snapshot();
+    const at = made.device.plan.primary.address + 1000;
+    state[at] = (state[at] ?? 0) ^ 1;
+    made.device.flash.restoreSnapshot(state);
+    const device = run({ device: made, enrollment: byCsr() });
+    await device.until({ kind: 'booted', mode: 'safe-mode', code: 'boot.hash_mismatch' });
+    await device.until({ kind: 'evidence' });
+    expect(fleet.server.verdicts).toMatchObject([{ kind: 'measured', mode: 'recovery', bootState: 'recovery' }]);
+    fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('1.0.1', 1), '1.0.1', 1));
+    await device.until({ kind: 'job', status: 'SUCCEEDED' });
+    await device.until({ kind: 'booted', version: '1.0.1', bootState: 'confirmed' });
+  });
+
+  it('ends in safe mode, and online, when its firmware fails its self-test three times', async () => {
+    const device = run({ device: fleet.make('hub-1'), enrollment: byCsr(), selfTest: () => false });
+    await device.until({ kind: 'booted', mode: 'safe-mode', code: 'device.safe_mode' });
+    await device.until({ kind: 'evidence' });
+    expect(device.events.filter(({ kind }) => kind === 'booted')).toHaveLength(4);
+  });
+
   it('goes on after its process ended, from the files in its folder', async () => {
     const folder = join(mkdtempSync(join(tmpdir(), 'agent-')), 'hub');
     try {
@@ -193,9 +213,8 @@ describe('a device agent', () => {
 
   it('renews its certificate at two thirds of its life, with another key', async () => {
     const made = fleet.make('hub-1');
-    fleet.server.deviceLife = { notBefore: Date.now() - 40 * 86_400_000, notAfter: Date.now() + 2 * 86_400_000 };
-    fleet.server.deviceLife.notBefore = Math.max(fleet.server.deviceLife.notBefore, Date.now() - 47 * 3_600_000);
-    fleet.server.deviceLife.notAfter = Date.now() + 3_600_000;
+    const hour = 3_600_000;
+    fleet.server.deviceLife = { notBefore: Date.now() - 47 * hour, notAfter: Date.now() + hour };
     const device = run({ device: made, enrollment: { kind: 'est', claim } });
     await device.until({ kind: 'renewed', deviceId: 'hub-1' });
     expect(fleet.server.enrolled).toEqual(['simpleenroll hub-1', 'simplereenroll hub-1']);
@@ -299,20 +318,11 @@ describe('a device agent refuses', () => {
   });
 
   it('a server of another authority, and says nothing to it', async () => {
-    const stranger = await TestAuthority.create('stranger');
-    const made = fleet.make('hub-1');
-    const { TestServer } = await import('../testing/test-server.ts');
-    const other = await TestServer.start(stranger);
+    const other = await TestServer.start(await TestAuthority.create('stranger'));
     try {
-      const device = run({ device: made, enrollment: byCsr(), timings: { reconnect: { baseMs: 5, maxMs: 10 } } });
+      const device = new RunningDevice(other, { device: fleet.make('hub-1'), enrollment: byCsr() });
+      await device.until({ kind: 'disconnected', code: 'device.server_untrusted' });
       await device.stop();
-      running.pop();
-      const pointed = new RunningDevice({ ...fleet, server: other } as TestFleet, {
-        device: made,
-        enrollment: byCsr(),
-      });
-      await pointed.until({ kind: 'disconnected', code: 'device.server_untrusted' });
-      await pointed.stop();
       expect(other.enrolled).toEqual([]);
     } finally {
       await other.close();

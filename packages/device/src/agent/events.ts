@@ -1,12 +1,15 @@
 import type { ErrorCode } from '@holdfast/kernel';
 import type { EvidenceReply } from '@holdfast/wire/holdfast';
 import type { DeviceStatus } from '@holdfast/wire/aws-iot';
+import type { BootEvent } from '../virtual/bootloader.ts';
 
 /** Why a device starts over. */
 export type ResetReason = 'update-staged' | 'confirmed' | 'self-test-failed' | 'proof-refused' | 'power-lost';
 
 /** What a device does, as it does it; for pages, demonstrations and tests. */
 export type AgentEvent =
+  /** Of a virtual device: what its bootloader does, before `booted`. */
+  | { readonly kind: 'boot-step'; readonly step: BootEvent }
   | {
       readonly kind: 'booted';
       readonly mode: 'application' | 'safe-mode';

@@ -46,14 +46,22 @@ export class Session {
 
   /** @throws why the connection ended, `device.power_cut` */
   async run(signal: AbortSignal): Promise<SessionEnd> {
-    const { clock } = this.#parts.options;
-    this.#timeOffsetMs = (await this.#requests.time()) - clock.now();
+    await this.#setClock();
     if (this.#parts.boot.descriptor.bootState === 'test') return this.#tryOut(signal);
     await this.#prove();
     await this.#health();
     await this.#settle();
     await this.#jobs.onNext(() => this.#poke());
     return this.#work(signal);
+  }
+
+  async #setClock(): Promise<void> {
+    try {
+      this.#timeOffsetMs = (await this.#requests.time()) - this.#parts.options.clock.now();
+    } catch (error) {
+      if (!HoldfastError.is(error, 'device.request_rejected')) throw error;
+      this.#timeOffsetMs = undefined;
+    }
   }
 
   get #now(): number | undefined {

@@ -1,7 +1,7 @@
 import type { Clock, Log, Random } from '@holdfast/kernel';
 import type { AwsFormat } from '@holdfast/wire/aws-iot';
 import type { MqttVersion } from '@holdfast/wire/mqtt';
-import type { BackoffRule } from '../net/backoff.ts';
+import { type BackoffRule, RECONNECT_BACKOFF } from '../net/backoff.ts';
 import type { DeviceStore } from '../store/device-store.ts';
 import type { AgentEvent } from './events.ts';
 import type { DevicePlatform, DeviceProfile } from './platform.ts';
@@ -55,7 +55,7 @@ export const DEFAULT_TIMINGS: AgentTimings = {
   evidenceEveryMs: 6 * 3_600_000,
   pollMs: 300_000,
   powerReturnMs: 100,
-  reconnect: { baseMs: 1000, maxMs: 120_000 },
+  reconnect: RECONNECT_BACKOFF,
 };
 
 export interface AgentOptions {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createSigner, generatePrivateKey, type Signer, signReleaseManifest } from '@holdfast/crypto';
-import { decodeUtf8, type JsonValue, seededRandom } from '@holdfast/kernel';
+import { decodeUtf8, type JsonValue, seededRandom, systemClock } from '@holdfast/kernel';
 import { encodeFirmwareJob } from '@holdfast/wire/holdfast';
 import type { ReleaseManifest } from '@holdfast/wire/manifest';
 import type { AgentEvent } from '../agent/events.ts';
@@ -89,8 +89,7 @@ export class RunningDevice {
   readonly #done: Promise<void>;
   readonly #waiting = new Set<() => void>();
 
-  constructor(fleet: TestFleet, run: Omit<VirtualDeviceRun, 'server'>) {
-    const { server } = fleet;
+  constructor(server: TestServer, run: Omit<VirtualDeviceRun, 'server'>) {
     const { onEvent } = run;
     this.#done = runVirtualDevice(
       {
@@ -118,9 +117,8 @@ export class RunningDevice {
       );
       if (found !== undefined) resolve(found);
     };
-    const timer = setTimeout(
-      () => reject(new Error(`never ${JSON.stringify(expected)}, but ${JSON.stringify(this.events, undefined, 1)}`)),
-      timeoutMs,
+    const timer = systemClock.after(timeoutMs, () =>
+      reject(new Error(`never ${JSON.stringify(expected)}, but ${JSON.stringify(this.events, undefined, 1)}`)),
     );
     this.#waiting.add(check);
     void this.#done.catch(reject);
@@ -128,7 +126,7 @@ export class RunningDevice {
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      timer.cancel();
       this.#waiting.delete(check);
     }
   }

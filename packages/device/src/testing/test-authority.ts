@@ -6,7 +6,7 @@ import {
   type PrivateKey,
   type Signer,
 } from '@holdfast/crypto';
-import { systemRandom } from '@holdfast/kernel';
+import { systemClock, systemRandom } from '@holdfast/kernel';
 import { encodePem } from '@holdfast/wire/pem';
 import { type Certificate, decodeCertificate, type GeneralName } from '@holdfast/wire/x509';
 
@@ -17,7 +17,7 @@ export interface TestCertificate {
 }
 
 const DAY = 86_400_000;
-const NOW = Math.floor(Date.now() / 1000) * 1000;
+const NOW = Math.floor(systemClock.now() / 1000) * 1000;
 
 /** A root that signs whatever a test asks for. */
 export class TestAuthority {

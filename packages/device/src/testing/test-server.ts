@@ -3,7 +3,7 @@ import { createServer as createHttps, type Server as HttpsServer } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { createServer as createTls, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { type EvidenceVerdict, generatePrivateKey, verifyCsr, verifyEvidence } from '@holdfast/crypto';
-import { decodeBase64, decodeHex, encodeBase64, isJsonObject, type JsonValue } from '@holdfast/kernel';
+import { decodeBase64, decodeHex, encodeBase64, isJsonObject, type JsonValue, systemClock } from '@holdfast/kernel';
 import {
   type AwsFormat,
   awsReplyTopics,
@@ -162,7 +162,7 @@ export class TestServer {
   }
 
   #answerHoldfast(peer: Peer, thing: string, request: string, topic: string, payload: Uint8Array): void {
-    if (request === 'time') peer.publish(acceptedTopic(topic), encodeTimeReply(Math.floor(Date.now() / 1000)));
+    if (request === 'time') peer.publish(acceptedTopic(topic), encodeTimeReply(Math.floor(systemClock.now() / 1000)));
     if (request === 'evidence/nonce') {
       peer.nonce = randomBytes(32);
       peer.publish(acceptedTopic(topic), encodeEvidenceNonce({ nonce: peer.nonce, expiresInSeconds: 300 }));
@@ -291,6 +291,7 @@ class Peer {
   }
 
   start(): void {
+    this.socket.setNoDelay(true);
     this.socket.on('error', () => undefined);
     this.socket.on('data', (chunk: Uint8Array) =>
       this.#splitter.push(chunk, {

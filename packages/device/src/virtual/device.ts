@@ -18,7 +18,6 @@ export interface VirtualDeviceOptions {
   readonly board: BoardName;
   /** Folder of the parts' files; without one the device lives in memory. */
   readonly folder?: string;
-  readonly onBootEvent?: (event: BootEvent) => void;
 }
 
 /** What the factory puts into the hardware. */
@@ -39,9 +38,10 @@ export class VirtualDevice {
   readonly registers: BackupRegisters;
   readonly plan: SlotPlan;
   readonly updateSlot: UpdateSlot;
-  readonly #onBootEvent: ((event: BootEvent) => void) | undefined;
+  /** Hears what the bootloader does. */
+  onBootEvent: ((event: BootEvent) => void) | undefined;
 
-  constructor({ board, folder, onBootEvent }: VirtualDeviceOptions) {
+  constructor({ board, folder }: VirtualDeviceOptions) {
     const backing = (name: string, initial: Uint8Array): Backing =>
       folder === undefined ? memoryBacking(initial) : fileBacking(join(folder, name), initial);
     const { geometry } = BOARDS[board];
@@ -50,7 +50,6 @@ export class VirtualDevice {
     this.fuses = new FuseBank(this.supply, backing('fuses.bin', new Uint8Array(FUSE_BYTES)));
     this.registers = new BackupRegisters(backing('registers.bin', new Uint8Array(REGISTER_BYTES)));
     this.updateSlot = new UpdateSlot(this.flash, this.plan);
-    this.#onBootEvent = onBootEvent;
   }
 
   /**
@@ -80,8 +79,7 @@ export class VirtualDevice {
   boot(): BootResult {
     this.supply.restore();
     const { flash, fuses, registers, plan } = this;
-    const onEvent = this.#onBootEvent;
-    return bootChip({ flash, fuses, registers, plan, ...(onEvent === undefined ? {} : { onEvent }) });
+    return bootChip({ flash, fuses, registers, plan, onEvent: (event) => this.onBootEvent?.(event) });
   }
 
   get securityCounter(): number {

@@ -6,7 +6,7 @@ import type { FlashGeometry } from './geometry.ts';
 export const ERASED = 0xff;
 
 /** Bytes of state a part needs: its content, one flag per write unit, one erase count per sector. */
-export function flashStateSize({ sectorSize, sectorCount, writeUnit }: FlashGeometry): number {
+function flashStateSize({ sectorSize, sectorCount, writeUnit }: FlashGeometry): number {
   return sectorSize * sectorCount + (sectorSize * sectorCount) / writeUnit + 4 * sectorCount;
 }
 

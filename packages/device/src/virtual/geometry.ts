@@ -6,7 +6,7 @@ export interface FlashGeometry {
 }
 
 /** How a bootloader exchanges the two slots (MCUboot docs/design.md). */
-export type SwapStrategy = 'move' | 'scratch';
+type SwapStrategy = 'move' | 'scratch';
 
 /** A run of sectors. */
 export interface Region {

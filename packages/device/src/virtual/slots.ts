@@ -29,7 +29,7 @@ export interface SlotPlan {
 const ALIGN = 8;
 
 /** Status entries a swap of `sectors` needs at most. */
-export function statusEntries(board: BoardLayout, sectors: number): number {
+function statusEntries(board: BoardLayout, sectors: number): number {
   return 3 * sectors + (board.strategy === 'move' ? 1 : 0);
 }
 

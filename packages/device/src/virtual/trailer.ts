@@ -4,7 +4,7 @@ import { ERASED, type NorFlash } from './flash.ts';
 import type { Slot, SlotPlan } from './slots.ts';
 
 /** Kinds of swap, numbered as in MCUboot's swap_info. */
-export const SWAP_TYPE = { test: 2, permanent: 3, revert: 4 } as const;
+const SWAP_TYPE = { test: 2, permanent: 3, revert: 4 } as const;
 export type SwapType = keyof typeof SWAP_TYPE;
 
 /** What the trailer of a slot says. A field whose write was cut is neither its value nor erased. */
