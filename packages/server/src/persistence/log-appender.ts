@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { encodeCanonicalJson } from '@holdfast/kernel';
-import { type AuditTree, appendLeaf, assembleTree, hashAuditEntry, spansOf } from '@holdfast/trust/audit';
+import { type AuditTree, appendLeaf, assembleTree, hashAuditEntry, spansOf } from '@holdfast/trust/audit/growth';
 import type { AuditFact, DomainEvent } from '@holdfast/trust/ports';
 
 /** Where both logs stand: a value, so that a unit that fails is forgotten by keeping the old one. */

@@ -9,7 +9,7 @@ import type {
   StoredAuditEntry,
   Tenant,
 } from '../ports/index.ts';
-import { assembleTree, rootOf, spansOf } from './tree.ts';
+import { assembleTree, rootOf, spansOf } from './growth/index.ts';
 import { type AuditVerdict, verifyAuditLog } from './verify.ts';
 
 const PAGE = 1000;

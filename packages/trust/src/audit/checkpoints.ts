@@ -1,7 +1,7 @@
 import { encodeCheckpoint, type NoteKey, noteKey, type Signer, signNote } from '@holdfast/crypto';
 import { type Clock, equalBytes, HoldfastError, type Log, type Timer, toHoldfastError } from '@holdfast/kernel';
 import type { AuditRepository, CheckpointFile } from '../ports/index.ts';
-import { appendLeaf, assembleTree, type AuditTree, EMPTY_TREE, rootOf, spansOf } from './tree.ts';
+import { appendLeaf, assembleTree, type AuditTree, EMPTY_TREE, rootOf, spansOf } from './growth/index.ts';
 import { readHead } from './verify.ts';
 
 const DELAY_MS = 1000;

@@ -1,8 +1,7 @@
 import { decodeCheckpoint, decodeNote, type NoteKey, verifyNote } from '@holdfast/crypto';
 import { equalBytes, HoldfastError } from '@holdfast/kernel';
 import type { StoredAuditEntry } from '../ports/index.ts';
-import { hashAuditEntry } from './entry.ts';
-import { appendLeaf, type AuditTree, EMPTY_TREE, rootOf } from './tree.ts';
+import { appendLeaf, type AuditTree, EMPTY_TREE, hashAuditEntry, rootOf } from './growth/index.ts';
 
 /** What the log is, by its entries and its signed tree heads. Only `intact` is good. */
 export type AuditVerdict =

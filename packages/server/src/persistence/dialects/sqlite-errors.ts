@@ -29,10 +29,16 @@ export function fromSqlite(error: unknown): HoldfastError {
   if (extended === undefined) return new HoldfastError('kernel.internal', {}, { cause: error });
   const primary = extended & 0xff;
   const code = primary === SQLITE_CONSTRAINT && CONFLICTS.has(extended) ? 'store.conflict' : PRIMARY[primary];
-  return new HoldfastError(code ?? 'kernel.internal', { sqlite: extended }, { cause: error });
+  if (code) return new HoldfastError(code, { sqlite: extended }, { cause: error });
+  // A fault of ours: the cause does not cross threads, and SQLite's words name tables and columns, never values.
+  return new HoldfastError('kernel.internal', { sqlite: extended, reason: messageOf(error) }, { cause: error });
 }
 
 function errcodeOf(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode : undefined;
+}
+
+function messageOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.message : undefined;
 }

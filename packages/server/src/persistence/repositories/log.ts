@@ -1,4 +1,4 @@
-import { boundFact } from '@holdfast/trust/audit';
+import { boundFact } from '@holdfast/trust/audit/growth';
 import type { AuditFact, AuditLog, DomainEvent, Outbox, StoredEvent, Write } from '@holdfast/trust/ports';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';

@@ -1,6 +1,6 @@
-import { leafHash } from '@holdfast/crypto';
+import { leafHash } from '@holdfast/crypto/merkle';
 import { encodeCanonicalJson, encodeUtf8 } from '@holdfast/kernel';
-import type { AuditEntry, AuditFact } from '../ports/index.ts';
+import type { AuditEntry, AuditFact } from '../../ports/index.ts';
 
 const LONGEST_TEXT = 256;
 

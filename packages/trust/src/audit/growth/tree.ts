@@ -1,4 +1,4 @@
-import { MerkleFrontier, nodeHash } from '@holdfast/crypto';
+import { MerkleFrontier, nodeHash } from '@holdfast/crypto/merkle';
 import { HoldfastError } from '@holdfast/kernel';
 
 /** Leaves of a tile, as a power of two. */
