@@ -6,11 +6,17 @@ import { type Column, Table } from '../components/table.tsx';
 import { Ago } from '../components/time.tsx';
 import { useLive } from '../use-live.ts';
 
+/** A name as it is; of a fingerprint its beginning, with the whole behind it. */
+function Name({ text }: { readonly text: string }) {
+  const shown = text.replace(/[0-9a-f]{32,}/g, (hex) => `${hex.slice(0, 16)}…`);
+  return <span title={text}>{shown}</span>;
+}
+
 const COLUMNS: readonly Column<AuditEntry>[] = [
   { title: '#', cell: (row) => row.sequence, number: true },
   { title: 'Action', cell: (row) => row.action },
-  { title: 'Subject', cell: (row) => <span class="break">{row.subject}</span> },
-  { title: 'By', cell: (row) => <span class="break">{row.actor}</span> },
+  { title: 'Subject', cell: (row) => <Name text={row.subject} /> },
+  { title: 'By', cell: (row) => <Name text={row.actor} /> },
   { title: 'When', cell: (row) => <Ago at={row.at} /> },
   { title: 'Leaf', cell: (row) => <code title={row.leafHash}>{row.leafHash.slice(0, 8)}</code> },
 ];

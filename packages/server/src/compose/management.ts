@@ -87,7 +87,7 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     claims,
     products,
     certificates: repositories.certificates,
-    postures: repositories.postures,
+    postures: rooms.postures,
     presence: gateway.presence,
     jobs: rooms.control,
     releases: rooms.releases,

@@ -1,13 +1,7 @@
 import { type Clock, decodeBase64 } from '@holdfast/kernel';
 import type { Registry, Revocation } from '@holdfast/trust/identity';
-import type {
-  CertificateRepository,
-  DeviceId,
-  DeviceRecord,
-  PostureRepository,
-  Presence,
-  Tenant,
-} from '@holdfast/trust/ports';
+import type { CertificateRepository, DeviceId, DeviceRecord, Presence, Tenant } from '@holdfast/trust/ports';
+import type { Postures } from '@holdfast/trust/posture';
 import type { ControlJobs } from '@holdfast/trust/update';
 import type { ManagementHandlers } from '../handler-types.ts';
 import type { AuditReader } from './audit.ts';
@@ -18,7 +12,7 @@ export interface DeviceHandlerPorts {
   readonly registry: Registry;
   readonly revocation: Revocation;
   readonly certificates: Pick<CertificateRepository, 'ofDevice'>;
-  readonly postures: Pick<PostureRepository, 'find'>;
+  readonly postures: Pick<Postures, 'describe'>;
   readonly presence: { of(tenant: Tenant, deviceId: DeviceId): readonly Presence[] };
   readonly jobs: Pick<ControlJobs, 'executionsOfDevice' | 'cancelAllOf'>;
   readonly audit: AuditReader;
@@ -44,7 +38,7 @@ export function deviceHandlers(ports: DeviceHandlerPorts): Pick<ManagementHandle
   const factsOf = async (device: DeviceRecord): Promise<DeviceFacts> => ({
     device,
     groups: await registry.groups(device.tenant, device.deviceId),
-    posture: await ports.postures.find(device.tenant, device.deviceId),
+    posture: await ports.postures.describe(device),
     presences: ports.presence.of(device.tenant, device.deviceId),
   });
   const viewOf = async (device: DeviceRecord) => viewDevice(await factsOf(device));

@@ -17,25 +17,25 @@ import type {
   DeviceRecord,
   ExecutionCounts,
   ExecutionRecord,
-  PostureRecord,
   Presence,
   ProductRecord,
   ReleaseRecord,
   RolloutRecord,
   StoredAuditEntry,
 } from '@holdfast/trust/ports';
+import type { DevicePosture } from '@holdfast/trust/posture';
 
 /** Records as the API words them: times in RFC 3339, absent members left out. */
 
 export interface DeviceFacts {
   readonly device: DeviceRecord;
   readonly groups: readonly string[];
-  readonly posture: PostureRecord | undefined;
+  readonly posture: DevicePosture;
   readonly presences: readonly Presence[];
 }
 
 export function viewDevice({ device, groups, posture, presences }: DeviceFacts): DeviceView {
-  const evidence = posture?.evidence;
+  const { evidence } = posture;
   return {
     id: device.deviceId,
     serial: device.serialNumber,
@@ -46,8 +46,8 @@ export function viewDevice({ device, groups, posture, presences }: DeviceFacts):
     groups: [...groups],
     attributes: { ...device.attributes },
     posture: {
-      state: posture?.posture ?? 'unproven',
-      reasons: (posture?.reasons ?? []).map(({ code, words }) => ({ code, words })),
+      state: posture.posture,
+      reasons: posture.reasons.map(({ code, words }) => ({ code, words })),
       ...given('evidenceAt', time(evidence?.at)),
     },
     ...(evidence === undefined
