@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fingerprint } from '@holdfast/crypto';
+import { fingerprint, generatePrivateKey } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { encodePem } from '@holdfast/wire/pem';
 import { decodeCertificate } from '@holdfast/wire/x509';
@@ -94,6 +94,26 @@ describe('enrollment on the store that is shipped', () => {
     });
     expect((await world.crl.publish()).number).toBe(number + 1);
     expect((await world.repositories.certificates.activeOfProfile('default', 'root')).length).toBe(1);
+  });
+
+  it('takes no ownership token over a restart, although connections are counted from one again', async () => {
+    const claim = await world.addClaim({ quota: 1 });
+    const key = await generatePrivateKey('P-256');
+    const create = async () =>
+      world.enrollment.createCertificate(claim, { csrDer: await makeCsr({ key }) }, connection('1'));
+    const register = (ownershipToken: string) =>
+      world.enrollment.registerThing(
+        claim,
+        { template: 'lamp', ownershipToken, parameters: { SerialNumber: 'lamp-1' } },
+        connection('1'),
+      );
+    const { ownershipToken } = await create();
+    await world.opened.close();
+    world = await open();
+    await expect(register(ownershipToken)).rejects.toThrowError(
+      expect.objectContaining({ code: 'identity.bad_token' }),
+    );
+    expect(await register((await create()).ownershipToken)).toMatchObject({ deviceId: 'lamp-1' });
   });
 
   it('keeps no private key it ever showed, in no file', async () => {

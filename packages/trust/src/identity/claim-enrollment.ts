@@ -38,11 +38,14 @@ export class ClaimEnrollment {
   readonly #ports: ClaimEnrollmentPorts;
   readonly #records: EnrollmentRecords;
   readonly #gate: EnrollmentGate;
+  /** Tells connections of this process from those of another or of the one before, whose numbers are the same. */
+  readonly #process: string;
 
   constructor(ports: ClaimEnrollmentPorts, records: EnrollmentRecords, gate: EnrollmentGate) {
     this.#ports = ports;
     this.#records = records;
     this.#gate = gate;
+    this.#process = encodeHex(ports.random.bytes(8));
   }
 
   async createCertificate(
@@ -169,7 +172,7 @@ export class ClaimEnrollment {
           tokenSha256: tokenHash(token),
           tenant: principal.tenant,
           claimId: principal.claimId,
-          connectionId: context.connectionId,
+          connectionId: this.#connection(context),
           fingerprint,
           state: 'open',
           expiresAt,
@@ -185,10 +188,14 @@ export class ClaimEnrollment {
       token !== undefined &&
       token.tenant === principal.tenant &&
       token.claimId === principal.claimId &&
-      token.connectionId === context.connectionId &&
+      token.connectionId === this.#connection(context) &&
       token.state !== 'void' &&
       this.#ports.clock.now() < token.expiresAt;
     return isGood ? token : this.#gate.refuse(asking, 'identity.bad_token', 'token');
+  }
+
+  #connection({ connectionId }: EnrollmentContext): string {
+    return `${this.#process} ${connectionId}`;
   }
 
   /** The answer was lost, or the certificate was offered again: the same answer, nothing done twice. */

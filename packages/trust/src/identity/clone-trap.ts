@@ -44,7 +44,7 @@ export class TakeoverHistory {
   }
 }
 
-export interface Quarantine {
+interface Quarantine {
   quarantine(principal: SystemPrincipal, deviceId: DeviceId, finding: QuarantineFinding): Promise<unknown>;
 }
 

@@ -60,6 +60,8 @@ interface Act {
 const UEID = /^(?:[0-9a-f]{2}){7,33}$/;
 const MAX_ATTRIBUTES = 50;
 const MAX_GROUPS = 64;
+const ATTRIBUTE_NAME = /^[a-zA-Z0-9_.,@/:#-]{1,128}$/;
+const MAX_ATTRIBUTE_VALUE = 800;
 
 /** Devices and their lifecycle. */
 export class Registry {
@@ -191,6 +193,31 @@ export class Registry {
     return [...wanted].sort();
   }
 
+  /** Replaces all attributes; they are the operator's words, never grounds for trust. */
+  setAttributes(
+    principal: RegistryActor,
+    deviceId: DeviceId,
+    attributes: Readonly<Record<string, string>>,
+  ): Promise<DeviceRecord> {
+    const { devices, store, audit } = this.#ports;
+    const { tenant } = principal;
+    checkAttributes(attributes);
+    return onFreshRead(async () => {
+      const device = await this.show(tenant, deviceId);
+      await store.commit([
+        devices.changing(device, { attributes }),
+        audit.entry({
+          tenant,
+          actor: actorOf(principal),
+          action: 'device.described',
+          subject: deviceId,
+          details: { attributes: Object.keys(attributes).join(' ').slice(0, 256) },
+        }),
+      ]);
+      return this.show(tenant, deviceId);
+    });
+  }
+
   #act(
     principal: RegistryActor,
     deviceId: DeviceId,
@@ -219,8 +246,7 @@ export class Registry {
 
 function deviceFrom(tenant: Tenant, wish: EstablishWish, now: number): DeviceRecord {
   const attributes = wish.attributes ?? {};
-  if (Object.keys(attributes).length > MAX_ATTRIBUTES)
-    throw new HoldfastError('request.invalid', { field: 'attributes' });
+  checkAttributes(attributes);
   if (wish.ueid !== undefined && !UEID.test(wish.ueid)) throw new HoldfastError('request.invalid', { field: 'ueid' });
   return {
     tenant,
@@ -238,6 +264,15 @@ function deviceFrom(tenant: Tenant, wish: EstablishWish, now: number): DeviceRec
     enrolledAt: undefined,
     revision: 0,
   };
+}
+
+/** The limits of AWS thing attributes. */
+function checkAttributes(attributes: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(attributes);
+  const isGood =
+    entries.length <= MAX_ATTRIBUTES &&
+    entries.every(([name, value]) => ATTRIBUTE_NAME.test(name) && value.length <= MAX_ATTRIBUTE_VALUE);
+  if (!isGood) throw new HoldfastError('request.invalid', { field: 'attributes' });
 }
 
 function groupsOf(groups: readonly string[] = []): readonly string[] {

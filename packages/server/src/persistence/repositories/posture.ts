@@ -20,7 +20,7 @@ import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
 import { SqlProductRepository, SqlReferenceValueRepository } from './posture-products.ts';
 
-export class SqlPostureRepository implements PostureRepository {
+class SqlPostureRepository implements PostureRepository {
   readonly #reader: Reader;
 
   constructor(reader: Reader) {
@@ -69,7 +69,7 @@ export class SqlPostureRepository implements PostureRepository {
   }
 }
 
-export class SqlAttestationNonceRepository implements AttestationNonceRepository {
+class SqlAttestationNonceRepository implements AttestationNonceRepository {
   readonly #reader: Reader;
 
   constructor(reader: Reader) {

@@ -1,1 +1,1 @@
-export { type EstPorts, estRoutes } from './est-routes.ts';
+export { estRoutes } from './est-routes.ts';
