@@ -22,12 +22,12 @@ const coded = (code: string) => expect.objectContaining({ code });
 let made = 0;
 const fresh = () => path.join(folder, `${made++}.db`);
 
-/** A place that takes 2 MiB: a small file system where one may be mounted, else a small limit on the file. */
+/** A place that takes a few MiB: a small file system where one may be mounted, else a small limit on the file. */
 function smallPlace(): { location: string; maxPages: number | undefined } {
   const target = path.join(folder, 'small-disk');
   mkdirSync(target);
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', target]).status !== 0) {
-    return { location: path.join(target, 'store.db'), maxPages: 256 };
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', target]).status !== 0) {
+    return { location: path.join(target, 'store.db'), maxPages: 512 };
   }
   mounted.push(target);
   return { location: path.join(target, 'store.db'), maxPages: undefined };
@@ -51,7 +51,7 @@ describe('a store on a full disk', () => {
     const place = smallPlace();
     const clock = new ManualClock();
     const ballast = path.join(path.dirname(place.location), 'ballast');
-    writeFileSync(ballast, new Uint8Array(700_000));
+    writeFileSync(ballast, new Uint8Array(1_500_000));
     const full = await openStore({ ...place, clock });
     const { stored, refused } = await fill(full);
     expect(refused.code).toBe('store.full');
@@ -73,7 +73,7 @@ describe('a store on a full disk', () => {
   });
 
   it('refuses the unit whole at the limit of its own file', async () => {
-    const opened = await openStore({ location: fresh(), clock: systemClock, maxPages: 64 });
+    const opened = await openStore({ location: fresh(), clock: systemClock, maxPages: 512 });
     const { stored, refused } = await fill(opened);
     expect(refused.code).toBe('store.full');
     expect([...(await wholeUnits(opened))].sort((a, b) => a - b)).toEqual(stored);
