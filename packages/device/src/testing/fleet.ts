@@ -93,7 +93,7 @@ export class RunningDevice {
     const { onEvent } = run;
     this.#done = runVirtualDevice(
       {
-        timings: { trialMs: 5000, replyMs: 3000, pollMs: 50, powerReturnMs: 1, reconnect: { baseMs: 5, maxMs: 20 } },
+        timings: { trialMs: 20_000, replyMs: 5000, pollMs: 50, powerReturnMs: 1, reconnect: { baseMs: 5, maxMs: 20 } },
         ...run,
         server: { host: 'localhost', mqttPort: server.mqttPort, httpsPort: server.httpsPort },
         onEvent: (event) => {
