@@ -146,10 +146,6 @@ export class ActiveClient implements Client {
     this.control.fail(REASON.sessionTakenOver, 'taken-over');
   }
 
-  cut(reason: number): void {
-    this.control.fail(reason, 'cut');
-  }
-
   /** The connection has ended: the session waits or ends, the will is due or not. */
   ended(cause: EndCause, willDue: boolean): void {
     const will = willDue && this.#will !== undefined ? { will: this.#will, principal: this.principal } : undefined;

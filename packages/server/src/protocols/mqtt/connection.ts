@@ -87,10 +87,6 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     return this.#state === 'active';
   }
 
-  get principal(): MqttPrincipal | undefined {
-    return this.#client?.principal;
-  }
-
   /** Undefined before CONNACK. */
   get info(): ConnectionInfo | undefined {
     return this.#client?.info;

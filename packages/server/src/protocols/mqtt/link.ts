@@ -30,8 +30,6 @@ export interface Link {
   /** False when the packet is larger than the client takes [MQTT-3.1.2-24]. */
   sendDelivery(delivery: Delivery, dup: boolean): boolean;
   sendRelease(packetId: number): void;
-  /** Ends the connection because `next` has the session now. */
-  takeOver(next: ConnectionInfo): void;
-  /** Ends the connection for good: no will. */
-  cut(reason: number): void;
+  /** Ends the connection because another has the session now. */
+  takeOver(): void;
 }

@@ -152,7 +152,7 @@ export class SessionTable {
     if (previous === undefined) return;
     this.#ports.metrics.takeOvers++;
     this.#ports.observer.takenOver?.(previous.info, next);
-    previous.takeOver(next);
+    previous.takeOver();
   }
 
   #savePersistence(session: Session): void {
