@@ -1,7 +1,7 @@
 import { encodeHex } from '@holdfast/kernel';
 import { attributeTexts, decodeCertificate, type GeneralName, type Name, OID } from '@holdfast/wire/x509';
 import type { CertificateFacts, CertificateNames } from './policy-context.ts';
-import type { NameAttribute } from './variables.ts';
+import type { NameAttribute } from './name-attributes.ts';
 
 /** Policy words and the attribute types behind them (X.520). */
 const ATTRIBUTE_TYPES: Readonly<Partial<Record<NameAttribute, string>>> = {

@@ -1,5 +1,5 @@
 import type { EpochMs } from '@holdfast/kernel';
-import type { NameAttribute } from './variables.ts';
+import type { NameAttribute } from './name-attributes.ts';
 
 /** Distinguished-name attributes and alternative names by the policy language's words; several values keep their order. */
 export type CertificateNames = Readonly<Partial<Record<NameAttribute, readonly string[]>>>;

@@ -1,28 +1,5 @@
+import { NAME_ATTRIBUTES, type NameAttribute } from './name-attributes.ts';
 import type { PolicyContext } from './policy-context.ts';
-
-const NAME_ATTRIBUTES = [
-  'DistinguishedNameQualifier',
-  'Country',
-  'Organization',
-  'OrganizationalUnit',
-  'State',
-  'CommonName',
-  'SerialNumber',
-  'Title',
-  'Surname',
-  'GivenName',
-  'Initials',
-  'Pseudonym',
-  'GenerationQualifier',
-  'AlternativeName.RFC822Name',
-  'AlternativeName.DNSName',
-  'AlternativeName.DirectoryName',
-  'AlternativeName.UniformResourceIdentifier',
-  'AlternativeName.IPAddress',
-] as const;
-
-/** The names a policy may give to parts of a certificate's subject and issuer. */
-export type NameAttribute = (typeof NAME_ATTRIBUTES)[number];
 
 const CERTIFICATE_NAME = new RegExp(
   `^iot:Certificate\\.(Subject|Issuer)\\.(${NAME_ATTRIBUTES.map((name) => name.replace('.', '\\.')).join('|')})(?:\\.(List|\\d))?$`,

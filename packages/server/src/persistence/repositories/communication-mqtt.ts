@@ -86,19 +86,24 @@ export class SqlDurableStore implements DurableStore {
   }
 
   #commitBehind(changes: readonly StoreChange[], keyless: readonly Tenant[]): Promise<void> {
-    const committed = (this.#behind ?? Promise.resolve()).then(async () => {
-      for (const tenant of keyless) await this.#makeKey(tenant);
-      await this.#commit(changes);
-    });
-    const behind = committed.then(
-      () => undefined,
-      () => undefined,
-    );
+    const committed = this.#afterKeys(this.#behind, changes, keyless);
+    const behind: Promise<void> = committed
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#behind === behind) this.#behind = undefined;
+      });
     this.#behind = behind;
-    void behind.then(() => {
-      if (this.#behind === behind) this.#behind = undefined;
-    });
     return committed;
+  }
+
+  async #afterKeys(
+    before: Promise<void> | undefined,
+    changes: readonly StoreChange[],
+    keyless: readonly Tenant[],
+  ): Promise<void> {
+    await before;
+    for (const tenant of keyless) await this.#makeKey(tenant);
+    await this.#commit(changes);
   }
 
   async #makeKey(tenant: Tenant): Promise<void> {

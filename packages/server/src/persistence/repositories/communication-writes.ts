@@ -14,50 +14,13 @@ import { defineWrite } from '../write.ts';
 /** Seals what a message says, for the row it lies in. */
 export type SealMessage = (message: StoredMessage) => Uint8Array;
 
+type ChangeKind = StoreChange['kind'];
+type ChangeOf<Kind extends ChangeKind> = Extract<StoreChange, { kind: Kind }>;
+
 /** The writes of one change of the MQTT core, in order. */
 export function writesOfChange(change: StoreChange, seal: SealMessage): readonly Write[] {
-  switch (change.kind) {
-    case 'session-saved': {
-      const { key, realm, clientId, expirySeconds, disconnectedAt } = change.session;
-      return [
-        saveSession({
-          session_key: key,
-          tenant: realm,
-          client_id: clientId,
-          expiry_seconds: expirySeconds,
-          disconnected_at: disconnectedAt ?? null,
-        }),
-      ];
-    }
-    case 'session-removed':
-      return SESSION_REMOVALS.map((remove) => remove({ session_key: change.key }));
-    case 'subscription-saved':
-      return [saveSubscription(subscriptionRow(change))];
-    case 'subscription-removed':
-      return [removeSubscription({ session_key: change.key, text: change.text })];
-    case 'message-saved':
-      return [saveMessage(messageRow(change.message, seal))];
-    case 'message-removed':
-      return [removeMessage({ message_id: change.id })];
-    case 'delivery-saved':
-      return [saveDelivery(deliveryRow(change))];
-    case 'delivery-moved': {
-      const { key, order, packetId, state } = change;
-      return [moveDelivery({ session_key: key, position: order, packet_id: packetId, state })];
-    }
-    case 'delivery-removed':
-      return [removeDelivery({ session_key: change.key, position: change.order })];
-    case 'retained-saved':
-      return [saveRetained({ tenant: change.realm, topic: change.topic, message_id: change.messageId })];
-    case 'retained-removed':
-      return [removeRetained({ tenant: change.realm, topic: change.topic })];
-    case 'inbound-saved': {
-      const { key, messageId, packetId } = change;
-      return [saveInbound({ session_key: key, packet_id: packetId, tenant: tenantOf(key), message_id: messageId })];
-    }
-    case 'inbound-removed':
-      return [removeInbound({ session_key: change.key, packet_id: change.packetId })];
-  }
+  const write = WRITES[change.kind] as (change: StoreChange, seal: SealMessage) => readonly Write[];
+  return write(change, seal);
 }
 
 /** Session keys begin with their tenant and a slash. */
@@ -65,7 +28,7 @@ function tenantOf(sessionKey: string): string {
   return sessionKey.slice(0, Math.max(sessionKey.indexOf('/'), 0));
 }
 
-function subscriptionRow(change: Extract<StoreChange, { kind: 'subscription-saved' }>): MqttSubscriptionTable {
+function subscriptionRow(change: ChangeOf<'subscription-saved'>): MqttSubscriptionTable {
   const { key, subscription } = change;
   return {
     session_key: key,
@@ -92,7 +55,7 @@ function messageRow(message: StoredMessage, seal: SealMessage): MqttMessageTable
   };
 }
 
-function deliveryRow(change: Extract<StoreChange, { kind: 'delivery-saved' }>): MqttDeliveryTable {
+function deliveryRow(change: ChangeOf<'delivery-saved'>): MqttDeliveryTable {
   const { delivery, key } = change;
   return {
     session_key: key,
@@ -252,3 +215,31 @@ const saveRetained = defineWrite<{ [K in keyof MqttRetainedTable]: MqttRetainedT
 const removeRetained = defineWrite<{ tenant: string; topic: string }>((arg) =>
   query.deleteFrom('mqtt_retained').where('tenant', '=', arg('tenant')).where('topic', '=', arg('topic')),
 );
+
+const WRITES: { readonly [Kind in ChangeKind]: (change: ChangeOf<Kind>, seal: SealMessage) => readonly Write[] } = {
+  'session-saved': ({ session }) => [
+    saveSession({
+      session_key: session.key,
+      tenant: session.realm,
+      client_id: session.clientId,
+      expiry_seconds: session.expirySeconds,
+      disconnected_at: session.disconnectedAt ?? null,
+    }),
+  ],
+  'session-removed': ({ key }) => SESSION_REMOVALS.map((remove) => remove({ session_key: key })),
+  'subscription-saved': (change) => [saveSubscription(subscriptionRow(change))],
+  'subscription-removed': ({ key, text }) => [removeSubscription({ session_key: key, text })],
+  'message-saved': ({ message }, seal) => [saveMessage(messageRow(message, seal))],
+  'message-removed': ({ id }) => [removeMessage({ message_id: id })],
+  'delivery-saved': (change) => [saveDelivery(deliveryRow(change))],
+  'delivery-moved': ({ key, order, packetId, state }) => [
+    moveDelivery({ session_key: key, position: order, packet_id: packetId, state }),
+  ],
+  'delivery-removed': ({ key, order }) => [removeDelivery({ session_key: key, position: order })],
+  'retained-saved': ({ messageId, realm, topic }) => [saveRetained({ tenant: realm, topic, message_id: messageId })],
+  'retained-removed': ({ realm, topic }) => [removeRetained({ tenant: realm, topic })],
+  'inbound-saved': ({ key, messageId, packetId }) => [
+    saveInbound({ session_key: key, packet_id: packetId, tenant: tenantOf(key), message_id: messageId }),
+  ],
+  'inbound-removed': ({ key, packetId }) => [removeInbound({ session_key: key, packet_id: packetId })],
+};

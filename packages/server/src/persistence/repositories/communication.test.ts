@@ -144,7 +144,7 @@ describe('MQTT rows', () => {
 
   const key = fc.constantFrom('default/device/a/a', 'default/device/b/b');
   const small = fc.integer({ min: 1, max: 4 });
-  const qos = fc.constantFrom(1, 2) as fc.Arbitrary<1 | 2>;
+  const qos = fc.constantFrom<(1 | 2)[]>(1, 2);
   const delivery = fc.record({
     order: small,
     messageId: small,
@@ -159,7 +159,7 @@ describe('MQTT rows', () => {
     qos,
     noLocal: fc.boolean(),
     retainAsPublished: fc.boolean(),
-    retainHandling: fc.constantFrom(0, 1, 2) as fc.Arbitrary<0 | 1 | 2>,
+    retainHandling: fc.constantFrom<(0 | 1 | 2)[]>(0, 1, 2),
     subscriptionId: fc.option(small, { nil: undefined }),
   });
   const session = fc.record({
@@ -169,7 +169,7 @@ describe('MQTT rows', () => {
     expirySeconds: fc.constantFrom(60, 0xffffffff),
     disconnectedAt: fc.option(small, { nil: undefined }),
   });
-  const state = fc.constantFrom('sent', 'released') as fc.Arbitrary<'sent' | 'released'>;
+  const state = fc.constantFrom<('sent' | 'released')[]>('sent', 'released');
   const change: fc.Arbitrary<StoreChange> = fc.oneof(
     fc.record({ kind: fc.constant('session-saved' as const), session }),
     fc.record({ kind: fc.constant('session-removed' as const), key }),

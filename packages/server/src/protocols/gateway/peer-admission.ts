@@ -43,7 +43,7 @@ export class PeerAdmission {
     const verdict = await this.#identify(session);
     if (verdict.kind === 'refused') {
       if (verdict.code !== 'store.unavailable') sessions.end(session, reasonOf(verdict.code));
-      return verdict;
+      return { kind: 'refused', code: verdict.code };
     }
     sessions.update(session, verdict.peer);
     if (!stillLive(session)) return { kind: 'refused', code: 'communication.session_cut' };

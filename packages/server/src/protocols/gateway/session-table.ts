@@ -180,12 +180,12 @@ export class SessionTable {
 
   close(): void {
     this.#sweep.cancel();
-    for (const entry of [...this.#entries.values()]) this.#end(entry, 'listener-closed');
+    for (const entry of this.#entries.values()) this.#end(entry, 'listener-closed');
   }
 
   #endExpired(): void {
     const now = this.#clock.now();
-    for (const entry of [...this.#entries.values()]) {
+    for (const entry of this.#entries.values()) {
       if (entry.peer === undefined) continue;
       if (entry.peer.certificate.notAfter < now) this.#end(entry, 'certificate-expired');
       else if (entry.peer.kind === 'claim' && entry.peer.claim.expiresAt <= now) this.#end(entry, 'claim-expired');
@@ -232,14 +232,8 @@ function peerKey(peer: AdmittedPeer): string {
 }
 
 function targetKey(target: CutTarget): string {
-  switch (target.kind) {
-    case 'device':
-      return JSON.stringify(['device', target.tenant, target.deviceId]);
-    case 'claim':
-      return JSON.stringify(['claim', target.tenant, target.claimId]);
-    case 'certificate':
-      return certificateKey(target.fingerprint);
-  }
+  if (target.kind === 'certificate') return certificateKey(target.fingerprint);
+  return JSON.stringify([target.kind, target.tenant, target.kind === 'device' ? target.deviceId : target.claimId]);
 }
 
 const certificateKey = (fingerprint: Fingerprint): string => `certificate ${fingerprint}`;

@@ -147,7 +147,7 @@ export class TlsDoor {
     const error: unknown = socket.authorizationError;
     this.#options.onRefused({
       remoteAddress: socket.remoteAddress ?? '',
-      untrusted: error === undefined || error === null ? undefined : String(error),
+      untrusted: typeof error === 'string' ? error : undefined,
     });
     socket.destroy();
   }

@@ -114,9 +114,7 @@ export class DeviceListener {
     session.refresh = () => {
       held.rights = undefined;
     };
-    void opened.admission.then((outcome) => {
-      if (outcome.kind === 'admitted' && session.state === 'live') this.#present(session);
-    });
+    void this.#present(held);
     socket.once('close', () => {
       const { peer } = session;
       this.#options.admission.closed(session);
@@ -126,9 +124,10 @@ export class DeviceListener {
     });
   }
 
-  #present(session: Session): void {
+  async #present({ admission, session }: Held): Promise<void> {
+    await admission;
     const { peer, connection, connectedAt } = session;
-    if (peer?.kind !== 'device') return;
+    if (peer?.kind !== 'device' || session.state !== 'live') return;
     this.#options.presence.connected({
       tenant: peer.principal.tenant,
       deviceId: peer.principal.deviceId,

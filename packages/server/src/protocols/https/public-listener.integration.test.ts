@@ -55,7 +55,7 @@ function ask(method: string, path: string): Promise<Answer> {
           type: headers['content-type'],
           cache: headers['cache-control'],
           length: headers['content-length'],
-          body: [...Buffer.concat(chunks)],
+          body: Array.from(Buffer.concat(chunks)),
         });
       });
     });

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { DeviceRoute } from './device-route.ts';
 import { parseTarget, RouteTable } from './route-table.ts';
 
+const isPrintable = (text: string): boolean => Array.from(text).every((char) => char >= ' ' && char !== '\u007f');
+
 const route = (method: DeviceRoute['method'], path: string): DeviceRoute => ({
   method,
   path,
@@ -60,7 +62,7 @@ describe('a request target', () => {
   it('gives for any segments the same ones back', () => {
     const segment = fc
       .string({ minLength: 1 })
-      .filter((text) => !/[/\\\u0000-\u001f\u007f]|^\.\.?$/.test(text) && text.isWellFormed());
+      .filter((text) => !/[/\\]|^\.\.?$/.test(text) && isPrintable(text) && text.isWellFormed());
     fc.assert(
       fc.property(fc.array(segment, { minLength: 1, maxLength: 4 }), (segments) => {
         expect(parseTarget(`/${segments.map(encodeURIComponent).join('/')}`)?.segments).toEqual(segments);

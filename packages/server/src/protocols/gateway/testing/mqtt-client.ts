@@ -10,7 +10,7 @@ import {
   type MqttVersion,
   NO_PROPERTIES,
 } from '@holdfast/wire/mqtt';
-import type { Issued } from './test-authority.ts';
+import type { Issued } from '../../../testing/test-authority.ts';
 
 export interface ConnectOptions {
   readonly port: number;
@@ -128,7 +128,7 @@ export class MqttClient {
     return answer?.kind === 'puback' ? answer.reason : undefined;
   }
 
-  #find<Kind extends 'connack' | 'disconnect'>(kind: Kind): Extract<MqttPacket, { reason: number }> | undefined {
+  #find(kind: 'connack' | 'disconnect'): Extract<MqttPacket, { reason: number }> | undefined {
     const found = this.packets.find((packet) => packet.kind === kind);
     return found !== undefined && 'reason' in found ? found : undefined;
   }

@@ -1,4 +1,5 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { systemClock } from '@holdfast/kernel';
 import {
   type CertificateProfile,
   encodeAlgorithm,
@@ -52,8 +53,8 @@ export class TestAuthority {
 function issue(wish: Wish, issuerKey: KeyObject | undefined, issuerName: Uint8Array): Issued {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const spki = publicKey.export({ format: 'der', type: 'spki' });
-  const notBefore = wish.notBefore ?? Date.now() - DAY_MS;
-  const notAfter = wish.notAfter ?? Date.now() + DAY_MS;
+  const notBefore = wish.notBefore ?? systemClock.now() - DAY_MS;
+  const notAfter = wish.notAfter ?? systemClock.now() + DAY_MS;
   const template = prepareTemplate({ profile: wish.profile, issuerName, algorithm: ALGORITHM });
   const tbs = encodeFromTemplate(template, {
     serial: createHash('sha256').update(spki).digest().subarray(0, 16).fill(0x11, 0, 1),
