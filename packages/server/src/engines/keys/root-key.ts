@@ -36,7 +36,7 @@ export interface RootKey {
 }
 
 /** The default place: beside the data folder, so that a backup of the folder does not hold it. */
-export function defaultRootKeyPath(dataFolder: string): string {
+function defaultRootKeyPath(dataFolder: string): string {
   return `${path.resolve(dataFolder)}.root-key`;
 }
 

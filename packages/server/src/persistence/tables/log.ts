@@ -1,5 +1,5 @@
 /** What rooms told each other, in the order it was committed. Pruned once every consumer has seen it. */
-export interface OutboxTable {
+interface OutboxTable {
   /** Rises by commit order, from 1. */
   sequence: number;
   tenant: string;
@@ -12,14 +12,14 @@ export interface OutboxTable {
 }
 
 /** How far each named consumer of the outbox has come. */
-export interface OutboxCursorTable {
+interface OutboxCursorTable {
   consumer: string;
   /** The last event it handled. */
   sequence: number;
 }
 
 /** The tamper-evident log. Never updated, never deleted from. */
-export interface AuditEntryTable {
+interface AuditEntryTable {
   /** Index of the leaf in the tree, from 0. */
   sequence: number;
   tenant: string;
@@ -34,7 +34,7 @@ export interface AuditEntryTable {
 }
 
 /** Roots of complete subtrees of 256^level leaves: a proof reads 256 hashes a level, not the whole log. */
-export interface AuditTileTable {
+interface AuditTileTable {
   /** From 1: the subtree holds 256^level leaves. */
   level: number;
   /** Which subtree of its level, from 0. */
