@@ -107,7 +107,10 @@ describe('attestation', () => {
         'posture.nonce_unknown',
         async () => {
           const first = await nonce();
-          for (let i = 0; i < 4; i++) await nonce();
+          for (let i = 0; i < 4; i++) {
+            world.clock.advance(1);
+            await nonce();
+          }
           return device.evidence(first);
         },
       ],

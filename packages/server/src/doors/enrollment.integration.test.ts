@@ -16,7 +16,8 @@ import {
   openIdentityWorld,
 } from '../testing/identity-world.ts';
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+const OPENSSL = 'openssl';
+const hasOpenssl = spawnSync(OPENSSL, ['version']).status === 0;
 if (!hasOpenssl) process.stdout.write('openssl is not installed: its verdict on our certificates is not asked\n');
 
 describe('enrollment on the store that is shipped', () => {
@@ -148,7 +149,7 @@ describe('enrollment on the store that is shipped', () => {
     const leaf = file('leaf.pem', 'CERTIFICATE', certificateDer);
     const verify = (...extra: readonly string[]): string => {
       const given = ['verify', '-x509_strict', '-attime', String(at), '-purpose', 'sslclient', '-CAfile', root];
-      const ran = spawnSync('openssl', [...given, '-untrusted', issuing, ...extra, leaf], { encoding: 'utf8' });
+      const ran = spawnSync(OPENSSL, [...given, '-untrusted', issuing, ...extra, leaf], { encoding: 'utf8' });
       return ran.status === 0 ? 'OK' : ran.stderr;
     };
     expect(verify()).toBe('OK');
@@ -156,7 +157,7 @@ describe('enrollment on the store that is shipped', () => {
     expect(verify('-crl_check', '-CRLfile', await crl())).toBe('OK');
     await world.revocation.device(ADMIN, 'lamp-1', 'keyCompromise');
     expect(verify('-crl_check', '-CRLfile', await crl())).toContain('certificate revoked');
-    const shown = execFileSync('openssl', ['x509', '-in', leaf, '-noout', '-subject', '-ext', 'subjectAltName'], {
+    const shown = execFileSync(OPENSSL, ['x509', '-in', leaf, '-noout', '-subject', '-ext', 'subjectAltName'], {
       encoding: 'utf8',
     });
     expect(shown).toContain('CN = lamp-1');

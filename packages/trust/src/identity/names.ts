@@ -19,7 +19,7 @@ export function checkGroupName(name: string): string {
 
 /** The serial number of a device that named none: the product and 64 bits of its key. */
 export function assignedSerialNumber(product: string, spkiSha256: Sha256Hex): string {
-  return `${product.replaceAll('.', '-')}-${spkiSha256.slice(0, 16)}`;
+  return `${product}-${spkiSha256.slice(0, 16)}`;
 }
 
 /** The SAN URI of a device certificate; the registry alone writes it. */
