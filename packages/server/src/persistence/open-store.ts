@@ -1,4 +1,5 @@
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, fsyncSync, openSync } from 'node:fs';
+import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, type Log, silentLog } from '@holdfast/kernel';
 import type { AuditLog, Outbox } from '@holdfast/trust/ports';
@@ -98,6 +99,10 @@ function makePrivate(location: string): void {
   try {
     closeSync(openSync(location, 'a', 0o600));
     chmodSync(location, 0o600);
+    // The name of a new file is durable only when its folder is.
+    const folder = openSync(path.dirname(location), 'r');
+    fsyncSync(folder);
+    closeSync(folder);
   } catch (error) {
     throw fromSystem(error, 'opening the record store');
   }
