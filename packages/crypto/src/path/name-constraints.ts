@@ -28,17 +28,32 @@ export function applyConstraints(
   names: readonly GeneralName[],
   budget: ComparisonBudget,
 ): ConstraintVerdict {
+  const byKind = new Map<NameKind, { permitted: GeneralName[]; excluded: GeneralName[] }>();
+  for (const [list, constraints] of [
+    ['permitted', permitted],
+    ['excluded', excluded],
+  ] as const) {
+    for (const constraint of constraints) {
+      const lists = byKind.get(constraint.kind) ?? { permitted: [], excluded: [] };
+      lists[list].push(constraint);
+      byKind.set(constraint.kind, lists);
+    }
+  }
+  for (const { kind } of names) {
+    const lists = byKind.get(kind);
+    budget.comparisons -= lists === undefined ? 0 : lists.permitted.length + lists.excluded.length;
+  }
+  if (budget.comparisons < 0) return 'budget';
   if (![...permitted, ...excluded].every(isWellFormedConstraint)) return 'constraint-form';
   for (const name of names) {
-    const [inside, outside] = [permitted, excluded].map((list) => list.filter(({ kind }) => kind === name.kind));
-    const [mayBe = [], mustNotBe = []] = [inside, outside];
-    if (mayBe.length + mustNotBe.length === 0) continue;
+    const lists = byKind.get(name.kind);
+    if (lists === undefined) continue;
     if (!isWellFormedName(name) || !UNDERSTOOD.has(name.kind)) return 'name-form';
-    budget.comparisons -= mayBe.length + mustNotBe.length;
-    if (budget.comparisons < 0) return 'budget';
     const match = matcherFor(name);
-    if (mustNotBe.some((constraint) => match(constraint, 'excluded'))) return 'excluded';
-    if (mayBe.length > 0 && !mayBe.some((constraint) => match(constraint, 'permitted'))) return 'not-permitted';
+    if (lists.excluded.some((constraint) => match(constraint, 'excluded'))) return 'excluded';
+    if (lists.permitted.length > 0 && !lists.permitted.some((constraint) => match(constraint, 'permitted'))) {
+      return 'not-permitted';
+    }
   }
   return 'ok';
 }

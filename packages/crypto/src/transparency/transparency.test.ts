@@ -95,7 +95,20 @@ describe('Merkle trees', () => {
 
 describe('signed notes', () => {
   // C2SP signed-note.md, "Example".
-  const VKEY = 'example.com/foo+530d903a+AekyeRyPsW8jFiN5PG6VjlLp+sa3ZLIP5VSw8lxdIgTt';
+  const VKEY = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k';
+  const NOTE =
+    'This is an example message.\n\n' +
+    '\u2014 example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n';
+
+  it('verify as the specification shows', () => {
+    const key = decodeNoteKey(VKEY);
+    expect(encodeNoteKey(key)).toBe(VKEY);
+    expect(verifyNote(decodeNote(NOTE), [key])).toEqual({
+      kind: 'verified',
+      text: 'This is an example message.\n',
+      signers: ['example.com/foo'],
+    });
+  });
 
   it('have key ids as the specification derives them, and vkeys that come back', async () => {
     const key = await generatePrivateKey('ed25519');

@@ -1,6 +1,6 @@
 export { decodeOid, encodeOidContent } from './oid.ts';
 export { type BitString, compareEncodings } from './primitives.ts';
-export { decodeDer, type DerElement, DerReader, type DerTime } from './reader.ts';
+export { decodeDer, DerElement, DerReader, type DerTime } from './reader.ts';
 export { decodeDerString } from './strings.ts';
 export { contextConstructed, contextPrimitive, TAG } from './tags.ts';
 export {
@@ -18,6 +18,7 @@ export {
   encodeOid,
   encodePrintableString,
   encodeSequence,
+  encodeSequenceOf,
   encodeSetOf,
   encodeTime,
   encodeTlv,

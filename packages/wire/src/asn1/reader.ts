@@ -10,13 +10,25 @@ const MAX_DEPTH = 32;
 const MAX_SAFE_INTEGER_OCTETS = 6;
 
 /** One tag, length, value; `content` and `raw` are views of the input. */
-export interface DerElement {
+export class DerElement {
   readonly tag: number;
   readonly content: Uint8Array;
-  /** Tag and length included. */
-  readonly raw: Uint8Array;
   /** Of the tag, in the outermost input. */
   readonly offset: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(tag: number, bytes: Uint8Array, offset: number, content: Uint8Array) {
+    this.tag = tag;
+    this.content = content;
+    this.offset = offset;
+    this.#bytes = bytes;
+  }
+
+  /** Tag and length included; made when asked for, since most readers want the content alone. */
+  get raw(): Uint8Array {
+    const end = this.content.byteOffset + this.content.length - this.#bytes.byteOffset;
+    return this.#bytes.subarray(this.offset, end);
+  }
 }
 
 /** A time and the type that carried it, since RFC 5280 4.1.2.5 ties the type to the year. */
@@ -71,12 +83,7 @@ export class DerReader {
     const remaining = this.#end - start;
     if (length > remaining) throw new HoldfastError('wire.truncated', { field, offset, needed: length, remaining });
     this.#at = start + length;
-    return {
-      tag,
-      content: this.#bytes.subarray(start, this.#at),
-      raw: this.#bytes.subarray(offset, this.#at),
-      offset,
-    };
+    return new DerElement(tag, this.#bytes, offset, this.#bytes.subarray(start, this.#at));
   }
 
   expect(tag: number, field: string): DerElement {
@@ -218,8 +225,8 @@ export class DerReader {
 
   /** An IA5String's text, also under an implicit tag. */
   ia5String(field: string, tag: number = TAG.ia5String): string {
-    const element = this.expect(tag, field);
-    return decodeDerString({ ...element, tag: TAG.ia5String }, field);
+    const { content, offset } = this.expect(tag, field);
+    return decodeDerString({ tag: TAG.ia5String, content, offset }, field);
   }
 
   /** @throws `wire.trailing_bytes` when something is left. */

@@ -8,6 +8,15 @@ type Der = Uint8Array<ArrayBuffer>;
 
 /** Tag, length in the fewest octets, then the parts one after the other. */
 export function encodeTlv(tag: number, ...parts: readonly Uint8Array[]): Der {
+  return encodeParts(tag, parts);
+}
+
+/** SEQUENCE OF any number of encodings; the spread forms are for the few that fit a call. */
+export function encodeSequenceOf(parts: readonly Uint8Array[]): Der {
+  return encodeParts(TAG.sequence, parts);
+}
+
+function encodeParts(tag: number, parts: readonly Uint8Array[]): Der {
   let length = 0;
   for (const part of parts) length += part.length;
   const lengthOctets = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : length < 0x1000000 ? 3 : 4;

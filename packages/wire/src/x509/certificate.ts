@@ -1,4 +1,4 @@
-import { concatBytes, encodeHex, HoldfastError } from '@holdfast/kernel';
+import { encodeHex, HoldfastError } from '@holdfast/kernel';
 import {
   contextConstructed,
   contextPrimitive,
@@ -10,6 +10,7 @@ import {
   encodeSequence,
   encodeTime,
   encodeUnsigned,
+  TAG,
 } from '../asn1/index.ts';
 import { type AlgorithmIdentifier, readAlgorithm } from './algorithm.ts';
 import { type Extension, readExtensions } from './extension.ts';
@@ -61,7 +62,7 @@ export function decodeCertificate(bytes: Uint8Array): Certificate {
   }
   return decodeDer(bytes, 'certificate', (whole) => {
     const reader = whole.sequence('certificate');
-    const tbs = reader.any('tbsCertificate');
+    const tbs = reader.expect(TAG.sequence, 'tbsCertificate').raw;
     const signatureAlgorithm = readAlgorithm(reader, 'signatureAlgorithm');
     const signature = reader.octetBitString('signatureValue');
     reader.end('certificate');
@@ -98,7 +99,7 @@ export function encodeTbsCertificate(input: TbsCertificateInput): Uint8Array<Arr
     encodeSequence(encodeTime(input.validity.notBefore), encodeTime(input.validity.notAfter)),
     input.subject,
     input.spki,
-    encodeContext(3, encodeSequence(concatBytes(...input.extensions))),
+    encodeContext(3, encodeSequence(...input.extensions)),
   );
 }
 

@@ -7,6 +7,7 @@ import {
   encodeEnumerated,
   encodeInteger,
   encodeSequence,
+  encodeSequenceOf,
   encodeTime,
   encodeUnsigned,
   TAG,
@@ -90,7 +91,7 @@ export function decodeCrl(bytes: Uint8Array): CertificateList {
   if (bytes.length > MAX_CRL) throw new HoldfastError('wire.too_large', { field: 'crl', limit: MAX_CRL });
   return decodeDer(bytes, 'crl', (whole) => {
     const reader = whole.sequence('crl');
-    const tbs = reader.any('tbsCertList');
+    const tbs = reader.expect(TAG.sequence, 'tbsCertList').raw;
     const signatureAlgorithm = readAlgorithm(reader, 'signatureAlgorithm');
     const signature = reader.octetBitString('signatureValue');
     reader.end('crl');
@@ -138,7 +139,7 @@ export function encodeTbsCrl(input: TbsCrlInput): Uint8Array<ArrayBuffer> {
     encodeTime(input.thisUpdate),
     encodeTime(input.nextUpdate),
     // RFC 5280 5.1.2.6: no entry, no list.
-    ...(input.entries.length === 0 ? [] : [encodeSequence(...input.entries)]),
+    ...(input.entries.length === 0 ? [] : [encodeSequenceOf(input.entries)]),
     encodeContext(0, encodeSequence(...crlExtensions(input))),
   );
 }

@@ -12,6 +12,7 @@ import {
   encodeOctetString,
   encodeOid,
   encodeSequence,
+  encodeSequenceOf,
 } from '../asn1/index.ts';
 import { encodeGeneralName, type GeneralName, readGeneralName } from './general-name.ts';
 
@@ -112,7 +113,7 @@ export function decodeGeneralNames(value: Uint8Array, field = 'subjectAltName'):
 }
 
 export function encodeGeneralNames(names: readonly GeneralName[]): Uint8Array {
-  return encodeSequence(...names.map(encodeGeneralName));
+  return encodeSequenceOf(names.map(encodeGeneralName));
 }
 
 export function decodeSubjectKeyIdentifier(value: Uint8Array): Uint8Array {

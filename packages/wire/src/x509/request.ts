@@ -8,6 +8,7 @@ import {
   encodePrintableString,
   encodeSequence,
   encodeSetOf,
+  TAG,
 } from '../asn1/index.ts';
 import { type AlgorithmIdentifier, readAlgorithm } from './algorithm.ts';
 import { type Extension, readExtensions } from './extension.ts';
@@ -45,7 +46,7 @@ export function decodeCertificationRequest(bytes: Uint8Array): CertificationRequ
   if (bytes.length > MAX_REQUEST) throw new HoldfastError('wire.too_large', { field: 'csr', limit: MAX_REQUEST });
   return decodeDer(bytes, 'csr', (whole) => {
     const reader = whole.sequence('csr');
-    const tbs = reader.any('certificationRequestInfo');
+    const tbs = reader.expect(TAG.sequence, 'certificationRequestInfo').raw;
     const signatureAlgorithm = readAlgorithm(reader, 'signatureAlgorithm');
     const signature = reader.octetBitString('signature');
     reader.end('csr');
