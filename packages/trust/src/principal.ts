@@ -33,14 +33,7 @@ export interface SystemPrincipal {
 
 /** The actor text of the audit log. */
 export function actorOf(principal: Principal): string {
-  switch (principal.kind) {
-    case 'device':
-      return `device:${principal.deviceId}`;
-    case 'claim':
-      return `claim:${principal.claimId}`;
-    case 'operator':
-      return `operator:${principal.name}`;
-    case 'system':
-      return 'system';
-  }
+  if (principal.kind === 'device') return `device:${principal.deviceId}`;
+  if (principal.kind === 'claim') return `claim:${principal.claimId}`;
+  return principal.kind === 'operator' ? `operator:${principal.name}` : 'system';
 }

@@ -151,14 +151,7 @@ export type ExecutionStatus =
   | 'CANCELED';
 
 /** How it ended: `proven` by evidence, `reported` by the device alone. */
-export type ExecutionOutcome =
-  | 'proven'
-  | 'reported'
-  | 'rolled-back'
-  | 'failed'
-  | 'timed-out'
-  | 'rejected'
-  | 'canceled';
+export type ExecutionOutcome = 'proven' | 'reported' | 'rolled-back' | 'failed' | 'timed-out' | 'rejected' | 'canceled';
 
 /** One job on one device. */
 export interface ExecutionRecord {

@@ -48,6 +48,7 @@ function addRoute(app: FastifyInstance, name: OperationName, handler: LooseHandl
       const context = contexts.get(request);
       if (context === undefined) throw new HoldfastError('request.unauthenticated');
       const output = await handler(toInput(operation, request), context);
+      if (operation.download !== undefined) reply.type('application/octet-stream');
       return reply.header('cache-control', 'no-store').send(output);
     },
   });

@@ -1,7 +1,7 @@
 import type { AuditVerdict as AuditVerdictView } from '@holdfast/api';
 import type { AuditTrail, AuditVerdict } from '@holdfast/trust/audit';
 import type { ManagementHandlers } from '../handler-types.ts';
-import { pageOf } from './devices.ts';
+import { pageOf } from './page.ts';
 import { viewAuditEntry } from './views.ts';
 
 /** The log as the API reads it. */
@@ -25,24 +25,18 @@ function viewVerdict(verdict: AuditVerdict): AuditVerdictView {
   if (verdict.kind === 'intact') {
     return { kind: 'intact', entries: verdict.size, checkpoints: verdict.checkpoints };
   }
-  return { kind: 'broken', firstBad: firstBadOf(verdict) };
+  const { kind } = verdict;
+  const sequence = kind === 'range-changed' ? verdict.first : 'sequence' in verdict ? verdict.sequence : 0;
+  const last = 'last' in verdict ? verdict.last : sequence;
+  return { kind: 'broken', firstBad: { sequence, reason: REASONS[kind](last) } };
 }
 
-function firstBadOf(
-  verdict: Exclude<AuditVerdict, { readonly kind: 'intact' }>,
-): Extract<AuditVerdictView, { readonly kind: 'broken' }>['firstBad'] {
-  switch (verdict.kind) {
-    case 'entry-changed':
-      return { sequence: verdict.sequence, reason: 'the entry does not have the hash it was committed with' };
-    case 'entry-missing':
-      return { sequence: verdict.sequence, reason: 'another entry, or none, stands in its place' };
-    case 'range-changed':
-      return { sequence: verdict.first, reason: `an entry up to ${verdict.last} was replaced together with its hash` };
-    case 'tail-removed':
-      return { sequence: verdict.sequence, reason: `the entries up to ${verdict.last} were removed` };
-    case 'bad-checkpoint':
-      return { sequence: 0, reason: `line ${verdict.line} of the checkpoint file was not signed by this log` };
-    case 'no-checkpoint':
-      return { sequence: 0, reason: `there are ${verdict.size} entries and no signed checkpoint` };
-  }
-}
+/** Why a log is not intact, in words; `last` is where the damage ends. */
+const REASONS: Readonly<Record<Exclude<AuditVerdict['kind'], 'intact'>, (last: number) => string>> = {
+  'entry-changed': () => 'the entry does not have the hash it was committed with',
+  'entry-missing': () => 'another entry, or none, stands in its place',
+  'range-changed': (last) => `an entry up to ${last} was replaced together with its hash`,
+  'tail-removed': (last) => `the entries up to ${last} were removed`,
+  'bad-checkpoint': () => 'the checkpoint file holds a line that this log did not sign',
+  'no-checkpoint': () => 'there are entries and no signed checkpoint',
+};

@@ -2,7 +2,7 @@ import type { Clock } from '@holdfast/kernel';
 import type { Claims } from '@holdfast/trust/identity';
 import { encodePem } from '@holdfast/wire/pem';
 import type { ManagementHandlers } from '../handler-types.ts';
-import { pageOf } from './devices.ts';
+import { pageOf } from './page.ts';
 import { viewClaim } from './views.ts';
 
 const HOUR_MS = 3_600_000;

@@ -5,6 +5,7 @@ import type { Postures } from '@holdfast/trust/posture';
 import type { ControlJobs } from '@holdfast/trust/update';
 import type { ManagementHandlers } from '../handler-types.ts';
 import type { AuditReader } from './audit.ts';
+import { pageOf } from './page.ts';
 import { type DeviceFacts, viewAuditEntry, viewDevice, viewDeviceDetail, viewExecution } from './views.ts';
 
 export interface DeviceHandlerPorts {
@@ -98,8 +99,4 @@ export function deviceHandlers(ports: DeviceHandlerPorts): Pick<ManagementHandle
     'devices.suspend': async ({ device }, { principal }) => viewOf(await registry.suspend(principal, device)),
     'devices.readmit': async ({ device }, { principal }) => viewOf(await registry.readmit(principal, device)),
   };
-}
-
-export function pageOf<Row>(rows: Row[], next: string | undefined): { rows: Row[]; next?: string } {
-  return next === undefined ? { rows } : { rows, next };
 }

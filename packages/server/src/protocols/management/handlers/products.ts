@@ -3,7 +3,7 @@ import type { ProductPolicy } from '@holdfast/trust/boot';
 import type { ProductRecord, Tenant } from '@holdfast/trust/ports';
 import type { OperatorPrincipal } from '@holdfast/trust/principal';
 import type { ManagementHandlers } from '../handler-types.ts';
-import { pageOf } from './devices.ts';
+import { pageOf } from './page.ts';
 import { viewProduct } from './views.ts';
 
 export interface ProductHandlerPorts {

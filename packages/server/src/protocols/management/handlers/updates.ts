@@ -4,7 +4,7 @@ import type { ReleaseRecord, RolloutRecord, Tenant } from '@holdfast/trust/ports
 import type { OperatorPrincipal } from '@holdfast/trust/principal';
 import type { ControlJobs, Releases, Rollouts } from '@holdfast/trust/update';
 import type { ManagementHandlers } from '../handler-types.ts';
-import { pageOf } from './devices.ts';
+import { pageOf } from './page.ts';
 import { viewExecution, viewRelease, viewRollout } from './views.ts';
 
 const SHOWN_EXECUTIONS = 1000;
@@ -22,6 +22,8 @@ export interface UpdateHandlerPorts {
   readonly uploads: { store(principal: OperatorPrincipal, octets: AsyncIterable<Uint8Array>): Promise<StoredUpload> };
   /** What the verifier reads in the release's image. */
   readonly imageFacts: (release: ReleaseRecord) => Promise<ReleaseDetail['image']>;
+  /** The whole signed file. @throws `storage.corrupt` */
+  readonly imageBytes: (release: ReleaseRecord) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
 type UpdateOperation =
@@ -29,6 +31,7 @@ type UpdateOperation =
   | 'releases.create'
   | 'releases.list'
   | 'releases.show'
+  | 'releases.image'
   | 'releases.cancel'
   | 'rollouts.plan'
   | 'rollouts.create'
@@ -62,6 +65,8 @@ export function updateHandlers(ports: UpdateHandlerPorts): Pick<ManagementHandle
         image: await ports.imageFacts(release),
       };
     },
+    'releases.image': async ({ release }, { principal }) =>
+      ports.imageBytes(await releases.show(principal.tenant, release)),
     'releases.cancel': async ({ release }, { principal }) => viewRelease(await releases.cancel(principal, release)),
 
     'rollouts.plan': async ({ body }, { principal }) => {
