@@ -9,40 +9,18 @@ import {
   sha256,
   validityFor,
 } from '@holdfast/crypto';
-import { type Clock, encodeHex, HoldfastError, type Random } from '@holdfast/kernel';
-import { type Certificate, decodeCertificate, type GeneralName } from '@holdfast/wire/x509';
-import type {
-  AuditLog,
-  CertificateRecord,
-  CertificateRepository,
-  EnrollmentDoorName,
-  Fingerprint,
-  KeyOwner,
-  KeyOwnerRepository,
-  Store,
-  Tenant,
-  Write,
-} from '../ports/index.ts';
-import type { AuthorityKeys } from './authority-keys.ts';
-import { AUTHORITY_PROFILES, type LeafProfile, LEAF_PROFILES } from './issuance-profiles.ts';
-
-export interface AuthorityPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly store: Store;
-  readonly audit: AuditLog;
-  readonly certificates: CertificateRepository;
-  readonly keyOwners: KeyOwnerRepository;
-  readonly keys: AuthorityKeys;
-}
-
-export interface AuthorityOptions {
-  readonly tenant: Tenant;
-  /** Organization of the authorities' names. */
-  readonly organization: string;
-  /** Where the revocation list of an issuer will be; certificates name no place when absent. */
-  readonly crlUri?: (issuer: Fingerprint) => string;
-}
+import { encodeHex, HoldfastError } from '@holdfast/kernel';
+import type { GeneralName } from '@holdfast/wire/x509';
+import type { CertificateRecord, EnrollmentDoorName, Fingerprint, Tenant, Write } from '../ports/index.ts';
+import {
+  type Authority,
+  authorityOf,
+  type AuthorityOptions,
+  type AuthorityPorts,
+  foundAuthorities,
+  registering,
+} from './authority-founding.ts';
+import { type LeafProfile, LEAF_PROFILES } from './issuance-profiles.ts';
 
 /** What one certificate is to say and to whom it belongs; names come from the registry. */
 export interface CertificateOrder {
@@ -61,11 +39,6 @@ export interface CertificateOrder {
   readonly actor: string;
   /** Writes of the unit that make room, such as giving up an older certificate. */
   readonly preceding?: readonly Write[];
-}
-
-interface Authority {
-  readonly record: CertificateRecord;
-  readonly certificate: Certificate;
 }
 
 /**
@@ -105,7 +78,7 @@ export class CertificateAuthority {
    */
   static async open(ports: AuthorityPorts, options: AuthorityOptions): Promise<CertificateAuthority> {
     const [issuing] = await ports.certificates.activeOfProfile(options.tenant, 'issuing');
-    if (issuing === undefined) await found(ports, options);
+    if (issuing === undefined) await foundAuthorities(ports, options);
     const [current] = await ports.certificates.activeOfProfile(options.tenant, 'issuing');
     const root = current && (await ports.certificates.find(current.issuer));
     const signer = current && (await signerOf(ports, current));
@@ -221,89 +194,7 @@ export class CertificateAuthority {
   }
 }
 
-function registering(
-  { certificates, audit }: Pick<AuthorityPorts, 'certificates' | 'audit'>,
-  record: CertificateRecord,
-  actor: string,
-): readonly Write[] {
-  return [
-    certificates.inserting(record),
-    audit.entry({
-      tenant: record.tenant,
-      actor,
-      action: 'certificate.issued',
-      subject: record.fingerprint,
-      details: {
-        profile: record.profile,
-        serialNumber: record.serialNumber,
-        subject: record.subjectId ?? null,
-        key: record.spkiSha256,
-        keyOrigin: record.keyOrigin,
-        door: record.door,
-      },
-    }),
-  ];
-}
-
 async function signerOf({ keyOwners, keys }: AuthorityPorts, record: CertificateRecord): Promise<Signer | undefined> {
   const owner = await keyOwners.find(record.spkiSha256);
   return owner?.kind === 'authority' ? keys.signer(owner.tenant, owner.id) : undefined;
-}
-
-function authorityOf(record: CertificateRecord): Authority {
-  return { record, certificate: decodeCertificate(record.der) };
-}
-
-/** Makes a root and an issuing authority under it. */
-async function found(ports: AuthorityPorts, options: AuthorityOptions): Promise<void> {
-  const writes: Write[] = [];
-  let parent: { readonly authority: Authority; readonly signer: Signer } | undefined;
-  for (const profile of ['root', 'issuing'] as const) {
-    const row = AUTHORITY_PROFILES[profile];
-    const keyId = `ca-${profile}-${encodeHex(ports.random.bytes(8))}`;
-    const key = await ports.keys.creating({ tenant: options.tenant, keyId, actor: 'system' });
-    const issuer = parent?.authority;
-    const signer = parent?.signer ?? key.signer;
-    const subjectName = [
-      { type: 'organization', value: options.organization },
-      { type: 'commonName', value: `${options.organization} ${row.title}` },
-    ] as const;
-    const serial = newSerial(ports.random);
-    const now = ports.clock.now();
-    const validity = validityFor({
-      now,
-      lifetimeMs: row.lifetimeMs,
-      ...(issuer === undefined ? {} : { issuer: issuer.certificate.validity }),
-    });
-    const issuance = prepareIssuance(
-      { profile, selfName: subjectName, ...(issuer === undefined ? {} : { issuer: issuer.certificate }) },
-      signer,
-    );
-    const der = await issueFrom(issuance, { subjectName, publicKey: key.signer.publicKeySpki, serial, ...validity });
-    const own = fingerprint(der);
-    const spkiSha256 = encodeHex(sha256(key.signer.publicKeySpki));
-    const record: CertificateRecord = {
-      tenant: options.tenant,
-      fingerprint: own,
-      serialNumber: encodeHex(serial),
-      profile,
-      state: 'active',
-      der,
-      spkiSha256,
-      issuer: issuer?.record.fingerprint ?? own,
-      subjectId: profile,
-      claimId: undefined,
-      keyOrigin: 'server',
-      door: 'local',
-      ...validity,
-      issuedAt: now,
-      firstUsedAt: undefined,
-      revokedAt: undefined,
-      revocationReason: undefined,
-    };
-    const owner: KeyOwner = { spkiSha256, tenant: options.tenant, kind: 'authority', id: keyId };
-    writes.push(...key.writes, ...registering(ports, record, 'system'), ports.keyOwners.inserting(owner));
-    parent = { authority: authorityOf(record), signer: key.signer };
-  }
-  await ports.store.commit(writes);
 }

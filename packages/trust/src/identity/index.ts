@@ -1,10 +1,6 @@
 export type { AuthorityKeys } from './authority-keys.ts';
-export {
-  type AuthorityOptions,
-  type AuthorityPorts,
-  CertificateAuthority,
-  type CertificateOrder,
-} from './certificate-authority.ts';
+export type { AuthorityOptions, AuthorityPorts } from './authority-founding.ts';
+export { CertificateAuthority, type CertificateOrder } from './certificate-authority.ts';
 export { isLive } from './certificate-states.ts';
 export {
   Claims,
