@@ -1,5 +1,5 @@
 import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
-import type { AuditFact, AuditLog, Store } from '@holdfast/trust/ports';
+import { type AuditFact, type AuditLog, DEFAULT_TENANT, type Store } from '@holdfast/trust/ports';
 import { AddressRate } from './address-rate.ts';
 
 export interface AuditTrailPorts {
@@ -72,6 +72,25 @@ export class AuditTrail {
     });
     this.#writing = Promise.all([this.#writing, written]).then(() => undefined);
   }
+}
+
+/** A handshake that ended before anybody was identified. */
+export interface RefusedHandshake {
+  readonly remoteAddress: string;
+  /** OpenSSL's word for what is wrong with the peer's certificate; undefined when it was not the certificate. */
+  readonly untrusted: string | undefined;
+}
+
+/** Tells the audit log of handshakes that failed, by address (AC01). */
+export function auditHandshakes(trail: AuditTrail, listener: string): (refusal: RefusedHandshake) => void {
+  return ({ remoteAddress, untrusted }) =>
+    trail.record(remoteAddress, {
+      tenant: DEFAULT_TENANT,
+      actor: 'system',
+      action: untrusted === undefined ? 'auth.failed' : 'auth.untrusted_ca',
+      subject: remoteAddress,
+      details: { listener, reason: untrusted ?? null },
+    });
 }
 
 function shorten(details: AuditFact['details']): AuditFact['details'] {

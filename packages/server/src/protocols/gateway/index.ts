@@ -1,8 +1,15 @@
-export { AUDIT_TRAIL_LIMITS, AuditTrail, type AuditTrailLimits, type AuditTrailPorts } from './audit-trail.ts';
+export {
+  AUDIT_TRAIL_LIMITS,
+  AuditTrail,
+  type AuditTrailLimits,
+  type AuditTrailPorts,
+  auditHandshakes,
+  type RefusedHandshake,
+} from './audit-trail.ts';
 export type { GateCounters } from './connect-gate.ts';
 export { EventReactions, type EventReactionsPorts, REACTIONS } from './event-reactions.ts';
 export { listenOn } from './listen.ts';
-export { ADMISSION_LIMITS, type AdmissionLimits } from './limits.ts';
+export { ADMISSION_LIMITS, type AdmissionLimits, IDENTITY_RATE } from './limits.ts';
 export { type Admission, PeerAdmission, type PeerAdmissionPorts, peerFingerprint } from './peer-admission.ts';
 export { PresenceBoard, type PresenceChange, type PresenceListener } from './presence.ts';
 export {

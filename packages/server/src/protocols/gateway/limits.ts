@@ -17,11 +17,12 @@ export interface AdmissionLimits {
   readonly clientHelloMs: number;
   /** From the ClientHello to the end of the handshake. */
   readonly handshakeMs: number;
-  /** From the handshake to the first whole request: MQTT CONNECT or HTTP header. */
-  readonly firstRequestMs: number;
   /** Resident memory of the process above which no new connection is taken. */
   readonly residentBytes: number;
 }
+
+/** MQTT connects of one certificate: a device that fails at once and comes again must not keep others out. */
+export const IDENTITY_RATE = { burst: 60, perSecond: 1, remembered: 20_000 } as const;
 
 export const ADMISSION_LIMITS: AdmissionLimits = {
   connections: 50_000,
@@ -33,6 +34,5 @@ export const ADMISSION_LIMITS: AdmissionLimits = {
   handshakesWaiting: 20_000,
   clientHelloMs: 5_000,
   handshakeMs: 10_000,
-  firstRequestMs: 5_000,
   residentBytes: 3 * 2 ** 30,
 };

@@ -3,7 +3,9 @@ import type { AdmittedPeer, ConnectWish, Decision, PolicyAuthority } from '@hold
 import { actorOf } from '@holdfast/trust/principal';
 import { REASON, RETURN_CODE } from '@holdfast/wire/mqtt';
 import type { AdmitRequest, AdmitVerdict, Authenticator } from '../mqtt/ports.ts';
+import { AddressRate } from './address-rate.ts';
 import type { AuditTrail } from './audit-trail.ts';
+import { IDENTITY_RATE } from './limits.ts';
 import { LiveRights, RefreshQueue } from './live-rights.ts';
 import { MqttPeer } from './mqtt-peer.ts';
 import { GatewayPrincipal } from './mqtt-principal.ts';
@@ -26,6 +28,12 @@ const BAD_ID = {
   reason: REASON.clientIdentifierNotValid,
 } as const;
 
+const TOO_OFTEN = {
+  kind: 'refused',
+  returnCode: RETURN_CODE.serverUnavailable,
+  reason: REASON.connectionRateExceeded,
+} as const;
+
 /** Client ids a claim may use: the future device's, as stock clients do, and nothing a topic filter could read. */
 const CLAIM_CLIENT_ID = /^[a-zA-Z0-9:_.-]{1,128}$/;
 
@@ -33,6 +41,7 @@ const CLAIM_CLIENT_ID = /^[a-zA-Z0-9:_.-]{1,128}$/;
 export class MqttAuthenticator implements Authenticator {
   readonly #ports: MqttAuthenticatorPorts;
   readonly #refreshes: RefreshQueue;
+  readonly #rate = new AddressRate(IDENTITY_RATE.burst, IDENTITY_RATE.perSecond, IDENTITY_RATE.remembered);
 
   constructor(ports: MqttAuthenticatorPorts) {
     this.#ports = ports;
@@ -47,6 +56,7 @@ export class MqttAuthenticator implements Authenticator {
   async admit(request: AdmitRequest): Promise<AdmitVerdict> {
     const held = request.peer.identity;
     if (!(held instanceof MqttPeer)) return REFUSED;
+    if (!this.#rate.take(held.session.connection.fingerprint, this.#ports.clock.monotonicMs())) return TOO_OFTEN;
     const outcome = await held.admission;
     if (outcome.kind === 'refused') return refusal(outcome.code);
     const { peer } = outcome;

@@ -1,7 +1,7 @@
 import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
 import type { TakeoverWatch } from '@holdfast/trust/identity';
-import type { StoredEvent } from '@holdfast/trust/ports';
+import type { Fingerprint, StoredEvent } from '@holdfast/trust/ports';
 import { REASON } from '@holdfast/wire/mqtt';
 import { type ConnectionInfo, type MqttBroker, type MqttObserver, SocketTransport } from '../mqtt/index.ts';
 import type { AdmissionLimits } from './limits.ts';
@@ -103,20 +103,32 @@ const PURGING: ReadonlySet<CutReason> = new Set(['device-revoked', 'device-quara
 /**
  * What a cut means to MQTT beyond the connections: the device's stored session with its queue, and what it retained.
  *
- * For a certificate the event names the device; its other certificates keep their connections.
+ * A single certificate takes them with it unless the device is connected by another one.
  */
 export function purgeMqtt(
-  broker: Pick<MqttBroker, 'cut'>,
+  broker: Pick<MqttBroker, 'cut' | 'describeConnections'>,
   { event, reason, target }: { readonly event: StoredEvent; readonly target: CutTarget; readonly reason: CutReason },
 ): void {
   if (!PURGING.has(reason)) return;
   const deviceId = target.kind === 'device' ? target.deviceId : event.data['deviceId'];
   if (typeof deviceId !== 'string') return;
   const prefix = deviceSessionPrefix(event.tenant, deviceId);
+  if (target.kind === 'certificate' && isConnectedByAnother(broker, prefix, target.fingerprint)) return;
   broker.cut(({ sessionKey }) => sessionKey?.startsWith(prefix) ?? false, {
     reason: REASON.administrativeAction,
     purgeSession: true,
     purgeRetained: true,
+  });
+}
+
+function isConnectedByAnother(
+  broker: Pick<MqttBroker, 'describeConnections'>,
+  prefix: string,
+  fingerprint: Fingerprint,
+): boolean {
+  return broker.describeConnections().some(({ principal, sessionKey }) => {
+    if (!sessionKey.startsWith(prefix) || !(principal instanceof GatewayPrincipal)) return false;
+    return principal.peer.principal.fingerprint !== fingerprint;
   });
 }
 

@@ -1,6 +1,7 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { Server as TlsServer, TlsOptions, TLSSocket } from 'node:tls';
 import type { Clock, Log } from '@holdfast/kernel';
+import type { RefusedHandshake } from './audit-trail.ts';
 import { awaitClientHello } from './client-hello.ts';
 import { ConnectGate, type GateCounters } from './connect-gate.ts';
 import { listenOn } from './listen.ts';
@@ -22,8 +23,7 @@ export interface TlsDoorOptions {
   readonly limits?: Partial<AdmissionLimits>;
   /** Makes the server that speaks behind TLS, from the options of its TLS. */
   readonly makeServer: (options: TlsOptions) => TlsServer;
-  /** A handshake that failed; `untrusted` is OpenSSL's word for what is wrong with the peer's certificate. */
-  readonly onRefused: (refusal: { readonly remoteAddress: string; readonly untrusted: string | undefined }) => void;
+  readonly onRefused: (refusal: RefusedHandshake) => void;
   readonly clock: Clock;
   readonly log: Log;
 }

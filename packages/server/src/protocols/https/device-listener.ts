@@ -9,6 +9,7 @@ import {
   type PeerAdmission,
   peerFingerprint,
   type PresenceBoard,
+  type RefusedHandshake,
   type ServerMaterial,
   type Session,
   TlsDoor,
@@ -30,7 +31,7 @@ export interface DeviceListenerOptions {
   readonly admission: PeerAdmission;
   readonly authority: Pick<PolicyAuthority, 'rightsOf'>;
   readonly presence: PresenceBoard;
-  readonly onRefused: (refusal: { readonly remoteAddress: string; readonly untrusted: string | undefined }) => void;
+  readonly onRefused: (refusal: RefusedHandshake) => void;
   /** Unique for each connection of the process' life. */
   readonly nextConnectionId: () => string;
   readonly clock: Clock;

@@ -4,7 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect, type ConnectionOptions } from 'node:tls';
 import { silentLog, systemClock } from '@holdfast/kernel';
 import { CompiledPolicy, DEVICE_POLICY, Rights, type RightsLevel } from '@holdfast/trust/communication';
-import { AuditTrail, PeerAdmission, PresenceBoard, SessionTable } from '../../gateway/index.ts';
+import { AuditTrail, auditHandshakes, PeerAdmission, PresenceBoard, SessionTable } from '../../gateway/index.ts';
 import { type Issued, TestAuthority } from '../../../testing/test-authority.ts';
 import { TestAudit, TestRegistry } from '../../../testing/test-registry.ts';
 import { DeviceListener } from '../device-listener.ts';
@@ -92,14 +92,7 @@ export class ListenerWorld {
       admission: new PeerAdmission({ identifier: registry, sessions, trail, clock: systemClock }),
       authority: { rightsOf: () => Promise.resolve(rightsAt(this.level)) },
       presence,
-      onRefused: ({ remoteAddress, untrusted }) =>
-        trail.record(remoteAddress, {
-          tenant: 'default',
-          actor: 'system',
-          action: untrusted === undefined ? 'auth.failed' : 'auth.untrusted_ca',
-          subject: remoteAddress,
-          details: { reason: untrusted ?? null },
-        }),
+      onRefused: auditHandshakes(trail, 'device-https'),
       nextConnectionId: () => `connection-${ids++}`,
       clock: systemClock,
       log: silentLog,
