@@ -18,6 +18,7 @@ import { openFoundation } from './compose/foundation.ts';
 import { openGateway } from './compose/gateway.ts';
 import { openManagement } from './compose/management.ts';
 import { openRooms } from './compose/rooms.ts';
+import { startWatches } from './compose/watches.ts';
 import type { Config } from './config/index.ts';
 
 export interface ServerPorts {
@@ -64,6 +65,7 @@ async function openAll(config: Config, ports: Parameters<typeof openFoundation>[
     crlUri: (issuer) => `http://${host}:${config.portPublic}/crl/${issuer}.crl`,
     artifactUrl: (jobId) => `https://${host}:${portOf('https') ?? config.portHttps}/artifacts/${jobId}`,
   });
+  startWatches(foundation, rooms);
   const serverIdentity = new ServerIdentity(
     { clock, log, keyOwners: rooms.repositories.keyOwners, authority: rooms.authority },
     config.names,

@@ -13,6 +13,7 @@ import { type DataFolderLock, lockDataFolder } from '../engines/lock/data-folder
 import { type OpenStore, openStore } from '../persistence/index.ts';
 import { SqlAuditLog } from '../persistence/repositories/audit.ts';
 import { SqlArtifacts, SqlKeyPairs, SqlSealedRecords, SqlTenantKeys } from '../persistence/repositories/storage.ts';
+import { Alarms } from './alarms.ts';
 import type { Closers } from './closers.ts';
 
 export interface FoundationPorts {
@@ -37,6 +38,7 @@ export interface Foundation extends FoundationPorts {
   readonly auditRecords: AuditRepository;
   readonly auditTrail: AuditTrail;
   readonly checkpoints: Checkpoints;
+  readonly alarms: Alarms;
   /** Derives TLS ticket keys; the same on every node that has the root key. */
   readonly ticketSecret: Uint8Array;
 }
@@ -72,6 +74,7 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
     audit,
     clock,
     random,
+    scrub: () => store.checkpoint(),
   });
   await keyring.start();
   const fields = new SealedFields(keyring, random);
@@ -100,7 +103,8 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
   });
   await artifacts.sweep();
   const auditRecords = new SqlAuditLog(reader);
-  const { auditTrail, checkpoints } = await openAudit({ ...ports, lock, database, keys, auditRecords });
+  const alarms = new Alarms(log);
+  const { auditTrail, checkpoints } = await openAudit({ ...ports, lock, database, keys, auditRecords, alarms });
 
   const patrol = new IntegrityPatrol(
     { artifacts, artifactRecords, fields, sealedRecords, store, audit, clock, log },
@@ -128,6 +132,7 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
     auditRecords,
     auditTrail,
     checkpoints,
+    alarms,
     ticketSecret,
   };
 }
@@ -137,11 +142,12 @@ interface AuditParts extends FoundationPorts {
   readonly database: OpenStore;
   readonly keys: SealedKeys;
   readonly auditRecords: AuditRepository;
+  readonly alarms: Alarms;
 }
 
 /** The log's signing key, its checkpoint file beside the store, and what it found since the last start. */
 async function openAudit(parts: AuditParts): Promise<Pick<Foundation, 'auditTrail' | 'checkpoints'>> {
-  const { clock, log, closers, tenant, lock, database, keys, auditRecords } = parts;
+  const { clock, log, closers, tenant, lock, database, keys, auditRecords, alarms } = parts;
   if ((await keys.find(tenant, AUDIT_KEY)) === undefined) {
     await keys.create({ tenant, keyId: AUDIT_KEY, actor: 'system', kind: 'ed25519' });
   }
@@ -150,7 +156,9 @@ async function openAudit(parts: AuditParts): Promise<Pick<Foundation, 'auditTrai
   const file = await FileCheckpoints.open(path.join(lock.folder, CHECKPOINTS));
   const checkpoints = new Checkpoints({ repository: auditRecords, file, signer, origin: AUDIT_ORIGIN, clock, log });
   const start = await checkpoints.start();
-  if (start.kind !== 'consistent') log.error('the audit log was altered while nobody watched', { kind: start.kind });
+  if (start.kind !== 'consistent') {
+    alarms.raise('audit.altered', 'the audit log was altered while the server was down: run holdfast audit verify');
+  }
   database.store.onCommit(({ auditSize }) => checkpoints.committed(auditSize));
   closers.add('audit checkpoints', () => checkpoints.close());
   return { checkpoints, auditTrail: new AuditTrail({ repository: auditRecords, file }) };

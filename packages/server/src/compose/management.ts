@@ -111,6 +111,7 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
       },
     },
     imageFacts: (release: ReleaseRecord) => imageFactsOf(release),
+    imageBytes: (release: ReleaseRecord) => imageBytesOf(foundation, release),
     status,
   };
 }
@@ -138,8 +139,21 @@ async function imageFactsOf(release: ReleaseRecord): Promise<Record<string, stri
   };
 }
 
+async function imageBytesOf(
+  { artifacts }: Foundation,
+  { tenant, artifactId, imageLength }: ReleaseRecord,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await artifacts.open(tenant, artifactId);
+  if (file === undefined) throw new HoldfastError('storage.unknown_artifact', { artifactId });
+  try {
+    return new Uint8Array(await file.read({ start: 0, end: imageLength }));
+  } finally {
+    await file.close();
+  }
+}
+
 function statusOf(
-  { clock, tenant }: Foundation,
+  { alarms, clock, tenant }: Foundation,
   rooms: Rooms,
   gateway: Gateway,
   { startedAt, ports }: { readonly startedAt: number; readonly ports: readonly ListeningPort[] },
@@ -155,7 +169,7 @@ function statusOf(
     releaseRoot: rootFacts(await roots.inForce(tenant)),
     listeners: [...gateway.ports, ...ports].map((port) => ({ ...port })),
     counts: { connected: gateway.presence.list(tenant).length, sessions: gateway.sessions.size },
-    warnings: [],
+    warnings: alarms.list().map((alarm) => ({ ...alarm })),
   });
 }
 
