@@ -22,7 +22,7 @@ export interface BasicConstraints {
 }
 
 /** KeyUsage bits by number (RFC 5280 4.2.1.3). */
-export const KEY_USAGE_BITS = {
+const KEY_USAGE_BITS = {
   digitalSignature: 0,
   nonRepudiation: 1,
   keyEncipherment: 2,
