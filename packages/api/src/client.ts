@@ -15,6 +15,8 @@ export interface ApiRequest {
 export interface ApiResponse {
   readonly status: number;
   readonly text: string;
+  /** The body as it came, when it is `application/octet-stream`. */
+  readonly octets?: Uint8Array;
 }
 
 export type Transport = (request: ApiRequest) => Promise<ApiResponse>;
@@ -66,11 +68,16 @@ export function createClient(transport: Transport): ApiClient {
       const operation: Operation = OPERATIONS[name];
       const response = await transport(toRequest(operation, input));
       if (response.status < 200 || response.status >= 300) throw new ApiProblem(toProblem(response));
-      const parsed = operation.response.safeParse(response.text === '' ? {} : JSON.parse(response.text));
+      const parsed = operation.response.safeParse(answerOf(operation, response));
       if (!parsed.success) throw new HoldfastError('request.invalid', { operation: name }, { cause: parsed.error });
       return parsed.data as CallOutput<Name>;
     },
   };
+}
+
+function answerOf({ download }: Operation, { octets, text }: ApiResponse): unknown {
+  if (download === 'octets') return octets;
+  return text === '' ? {} : JSON.parse(text);
 }
 
 function toRequest(operation: Operation, input: LooseInput): ApiRequest {

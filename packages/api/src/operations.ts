@@ -42,12 +42,15 @@ export interface Operation {
   readonly body?: z.ZodType;
   /** `octets`: the request body is raw bytes, streamed. */
   readonly upload?: 'octets';
+  /** `octets`: the answer is raw bytes. */
+  readonly download?: 'octets';
   readonly response: z.ZodType;
   /** `local`: only over the Unix socket or by an operator certificate, not from a console session. */
   readonly reach?: 'local';
 }
 
 const EMPTY = z.object({});
+const OCTETS = z.instanceof(Uint8Array);
 
 export const OPERATIONS = {
   'status.show': { method: 'GET', path: '/api/v1/status', summary: 'What runs here', response: Status },
@@ -204,6 +207,13 @@ export const OPERATIONS = {
     path: '/api/v1/releases/{release}',
     summary: 'Show a release with its manifest',
     response: ReleaseDetail,
+  },
+  'releases.image': {
+    method: 'GET',
+    path: '/api/v1/releases/{release}/image',
+    summary: 'The signed image of a release, for the factory to flash',
+    download: 'octets',
+    response: OCTETS,
   },
   'releases.cancel': {
     method: 'POST',

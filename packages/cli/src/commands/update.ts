@@ -3,6 +3,7 @@ import { CreateRelease, CreateRollout, type Release, type Rollout } from '@holdf
 import { HoldfastError } from '@holdfast/kernel';
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
+import { writeNewFile } from '../output/new-file.ts';
 import { type Column, formatFacts, formatJson, formatTable } from '../output/table.ts';
 import {
   addConnectionOptions,
@@ -155,6 +156,15 @@ function registerReleases(noun: Command, io: CommandIo): void {
     operands: ['<release>'],
     input: ([release = '']) => ({ release }),
     print: releaseFacts,
+  });
+  const image = noun
+    .command('image')
+    .description('write the signed image of a release to a new file, for the factory to flash')
+    .argument('<release>')
+    .argument('<file>');
+  addConnectionOptions(image).action(async (release: string, file: string, options: GivenOptions) => {
+    const bytes = await clientFrom(options, io).call('releases.image', { release });
+    writeNewFile(file, bytes, 0o644);
   });
   addVerb(noun, io, {
     name: 'cancel',

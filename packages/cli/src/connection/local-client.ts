@@ -42,7 +42,12 @@ function send(socketPath: string, apiRequest: ApiRequest): Promise<ApiResponse> 
       (incoming) => {
         const chunks: Buffer[] = [];
         incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+        incoming.on('end', () => {
+          const status = incoming.statusCode ?? 0;
+          const body = Buffer.concat(chunks);
+          const isRaw = incoming.headers['content-type'] === 'application/octet-stream';
+          resolve(isRaw ? { status, text: '', octets: new Uint8Array(body) } : { status, text: body.toString() });
+        });
         incoming.on('error', reject);
       },
     );
