@@ -10,7 +10,7 @@ import {
   validityFor,
 } from '@holdfast/crypto';
 import { encodeHex, HoldfastError } from '@holdfast/kernel';
-import type { GeneralName } from '@holdfast/wire/x509';
+import type { Certificate, GeneralName } from '@holdfast/wire/x509';
 import type { CertificateRecord, EnrollmentDoorName, Fingerprint, Tenant, Write } from '../ports/index.ts';
 import {
   type Authority,

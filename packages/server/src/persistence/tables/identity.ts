@@ -19,7 +19,7 @@ export interface DeviceTable {
   revision: number;
 }
 
-export interface DeviceGroupTable {
+interface DeviceGroupTable {
   tenant: string;
   group_name: string;
   device_id: string;
@@ -50,7 +50,7 @@ export interface CertificateTable {
 }
 
 /** One owner for each public key, over all tenants. */
-export interface KeyOwnerTable {
+interface KeyOwnerTable {
   spki_sha256: string;
   tenant: string;
   kind: string;
@@ -75,7 +75,7 @@ export interface ClaimTable {
   created_by: string;
 }
 
-export interface ClaimSerialTable {
+interface ClaimSerialTable {
   tenant: string;
   claim_id: string;
   serial_number: string;
@@ -93,7 +93,7 @@ export interface OwnershipTokenTable {
   device_id: string | null;
 }
 
-export interface CrlTable {
+interface CrlTable {
   issuer: string;
   number: number;
   this_update: number;
