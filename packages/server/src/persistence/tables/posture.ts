@@ -44,7 +44,7 @@ export interface PostureTable {
   revision: number;
 }
 
-export interface AttestationNonceTable {
+interface AttestationNonceTable {
   nonce_sha256: string;
   tenant: string;
   device_id: string;
