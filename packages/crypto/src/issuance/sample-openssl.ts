@@ -13,11 +13,8 @@ export const DAY = 86_400_000;
 export const NOW = systemClock.now();
 export const validity = { notBefore: NOW - DAY, notAfter: NOW + 30 * DAY };
 export const crlUri = 'http://crl.test/issuing';
-export const [rootKey, issuingKey, leafKey] = await Promise.all([
-  generatePrivateKey('P-256'),
-  generatePrivateKey('P-256'),
-  generatePrivateKey('P-256'),
-]);
+const issuingKey = await generatePrivateKey('P-256');
+export const [rootKey, leafKey] = await Promise.all([generatePrivateKey('P-256'), generatePrivateKey('P-256')]);
 export const issuingSigner = createSigner(issuingKey);
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-x509-'));
