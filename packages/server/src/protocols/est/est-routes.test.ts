@@ -88,7 +88,7 @@ describe('EST', () => {
         ['GET', 'cacerts', 'anyone,claim,device'],
         ['GET', 'csrattrs', 'anyone,claim,device'],
         ['POST', 'simpleenroll', 'claim'],
-        ['POST', 'simplereenroll', 'device'],
+        ['POST', 'simplereenroll', 'device,claim'],
         ['POST', 'serverkeygen', 'anyone,claim,device'],
         ['POST', 'fullcmc', 'anyone,claim,device'],
       ].flatMap(([method, operation, audience]) =>
@@ -148,6 +148,18 @@ describe('EST', () => {
     expect(certificatesOf(response)).toHaveLength(1);
   });
 
+  it('enrolls a claim that asks for renewal, as strongSwan does, and never renews for one', async () => {
+    const response = await post('simplereenroll', claim);
+    expect(response.status).toBe(200);
+    const [certificate] = certificatesOf(response);
+    expect(decodeCertificate(certificate ?? new Uint8Array()).known.subjectAltName).toEqual([
+      { kind: 'uri', text: 'urn:holdfast:default:device:lamp-1' },
+    ]);
+    const again = await post('simplereenroll', claim);
+    expect(again.status).toBe((await post('simpleenroll', claim)).status);
+    expect(again.status).toBeGreaterThanOrEqual(400);
+  });
+
   it('binds a request to its connection when it asks to be bound (RFC 7030 3.5)', async () => {
     const bytes = Uint8Array.of(9, 9, 9);
     const der = await makeCsr({ challengePassword: encodeBase64(bytes) });
@@ -180,7 +192,7 @@ describe('EST', () => {
       'request.forbidden',
       () => post('simpleenroll', { kind: 'device', tenant: 'default', deviceId: 'x', fingerprint: 'y' }),
     ],
-    ['a claim that renews', 403, 'request.forbidden', () => post('simplereenroll', claim)],
+    ['nobody that renews', 403, 'request.forbidden', () => post('simplereenroll', undefined)],
     [
       'another media type',
       415,

@@ -1,6 +1,7 @@
 import { HoldfastError, toHoldfastError } from '@holdfast/kernel';
 import type { EnrollmentContext, EnrollmentDoor } from '@holdfast/trust/identity';
 import { encodeCertsOnly } from '@holdfast/wire/cms';
+import type { ClaimPrincipal } from '@holdfast/trust/principal';
 import {
   decodeEstBody,
   DEVICE_CSR_ATTRIBUTES,
@@ -51,17 +52,17 @@ const OPERATIONS: Readonly<Record<EstOperation, OperationRow>> = {
     method: 'POST',
     audience: ['claim'],
     answer: async (ports, request) => {
-      const { principal } = request;
-      if (principal?.kind !== 'claim') throw new HoldfastError('request.forbidden');
-      const { certificateDer } = await ports.enrollment.enrollDirect(principal, csrOf(request), contextOf(request));
-      return issued(ports, request, certificateDer);
+      if (request.principal?.kind !== 'claim') throw new HoldfastError('request.forbidden');
+      return enrolled(ports, request, request.principal);
     },
   },
   simplereenroll: {
     method: 'POST',
-    audience: ['device'],
+    audience: ['device', 'claim'],
     answer: async (ports, request) => {
       const { principal } = request;
+      // strongSwan's pki asks for renewal whenever it shows a certificate; a claim has none to renew, so it enrolls.
+      if (principal?.kind === 'claim') return enrolled(ports, request, principal);
       if (principal?.kind !== 'device') throw new HoldfastError('request.forbidden');
       return issued(ports, request, await ports.enrollment.renew(principal, csrOf(request), contextOf(request)));
     },
@@ -115,6 +116,11 @@ function contextOf(request: DeviceRequest): EnrollmentContext {
     template: request.params['label'],
     channelBinding: request.channelBinding,
   };
+}
+
+async function enrolled(ports: EstPorts, request: DeviceRequest, claim: ClaimPrincipal): Promise<DeviceResponse> {
+  const { certificateDer } = await ports.enrollment.enrollDirect(claim, csrOf(request), contextOf(request));
+  return issued(ports, request, certificateDer);
 }
 
 /** RFC 7030 4.2.3: the issued certificate alone, no chain. */
