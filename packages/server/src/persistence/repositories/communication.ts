@@ -14,7 +14,7 @@ import type { PolicyTable } from '../tables/communication.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
 
-export class SqlPolicyRepository implements PolicyRepository {
+class SqlPolicyRepository implements PolicyRepository {
   readonly #reader: Reader;
 
   constructor(reader: Reader) {

@@ -9,7 +9,7 @@ export interface PolicyTable {
   changed_at: number;
 }
 
-export interface PolicyAttachmentTable {
+interface PolicyAttachmentTable {
   tenant: string;
   /** `group` or `device`. */
   target_kind: string;

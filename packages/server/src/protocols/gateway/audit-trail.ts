@@ -9,7 +9,7 @@ export interface AuditTrailPorts {
   readonly log: Log;
 }
 
-export interface AuditTrailLimits {
+interface AuditTrailLimits {
   /** Entries of one source at once, and a minute after that. */
   readonly burst: number;
   readonly perMinute: number;
@@ -19,7 +19,7 @@ export interface AuditTrailLimits {
   readonly sources: number;
 }
 
-export const AUDIT_TRAIL_LIMITS: AuditTrailLimits = {
+const AUDIT_TRAIL_LIMITS: AuditTrailLimits = {
   burst: 5,
   perMinute: 1,
   totalBurst: 200,

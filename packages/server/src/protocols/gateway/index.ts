@@ -1,32 +1,12 @@
-export {
-  AUDIT_TRAIL_LIMITS,
-  AuditTrail,
-  type AuditTrailLimits,
-  type AuditTrailPorts,
-  auditHandshakes,
-  type RefusedHandshake,
-} from './audit-trail.ts';
-export type { GateCounters } from './connect-gate.ts';
-export { EventReactions, type EventReactionsPorts, REACTIONS } from './event-reactions.ts';
+export { AuditTrail, auditHandshakes, type RefusedHandshake } from './audit-trail.ts';
+export { EventReactions } from './event-reactions.ts';
+export type { AdmissionLimits } from './limits.ts';
 export { listenOn } from './listen.ts';
-export { ADMISSION_LIMITS, type AdmissionLimits, IDENTITY_RATE } from './limits.ts';
-export { type Admission, PeerAdmission, type PeerAdmissionPorts, peerFingerprint } from './peer-admission.ts';
-export { PresenceBoard, type PresenceChange, type PresenceListener } from './presence.ts';
-export {
-  type ServerCertificate,
-  type ServerCertificatePorts,
-  ServerCertificateRenewal,
-} from './server-certificate.ts';
-export {
-  type Connection,
-  type CutReason,
-  type CutResult,
-  type CutTarget,
-  type Session,
-  SessionTable,
-} from './session-table.ts';
-export { TlsDoor, type TlsDoorOptions } from './tls-door.ts';
-export { type ServerMaterial } from './tls-settings.ts';
-export { MqttAuthenticator, type MqttAuthenticatorPorts } from './mqtt-authenticator.ts';
-export { gatewayObserver, type GatewayObserverPorts, MqttDoor, type MqttDoorOptions, purgeMqtt } from './mqtt-door.ts';
-export { deviceSessionKey, GatewayPrincipal } from './mqtt-principal.ts';
+export { MqttAuthenticator } from './mqtt-authenticator.ts';
+export { gatewayObserver, MqttDoor, purgeMqtt } from './mqtt-door.ts';
+export { GatewayPrincipal } from './mqtt-principal.ts';
+export { type Admission, PeerAdmission, peerFingerprint } from './peer-admission.ts';
+export { PresenceBoard } from './presence.ts';
+export { type Session, SessionTable } from './session-table.ts';
+export { TlsDoor } from './tls-door.ts';
+export type { ServerMaterial } from './tls-settings.ts';

@@ -1,6 +1,6 @@
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lamp, LAMP, MqttWorld, ours } from './testing/mqtt-world.ts';
+import { claim, lamp, LAMP, MqttWorld, ours } from './testing/mqtt-world.ts';
 
 let world: MqttWorld;
 beforeEach(async () => {
@@ -58,6 +58,18 @@ describe('who may connect over MQTT', () => {
     const client = await world.open(lamp);
     expect(client.connack).not.toBe(0);
     expect(await client.closed).toBe(true);
+  });
+
+  it('tells a client that comes too often to wait, and lets the others in', async () => {
+    const answers: (number | undefined)[] = [];
+    while (answers.length < 70 && answers.at(-1) !== 0x9f) {
+      const client = await world.open(claim);
+      answers.push(client.connack);
+      client.socket.destroy();
+    }
+    expect(answers.length).toBeGreaterThan(50);
+    expect(answers.at(-1)).toBe(0x9f);
+    expect((await world.open(lamp)).connack).toBe(0);
   });
 
   it('takes known application protocols, and none', async () => {

@@ -103,6 +103,6 @@ export function deviceSessionPrefix(tenant: string, deviceId: string): string {
   return `${tenant}/device/${deviceId}/`;
 }
 
-export function deviceSessionKey(tenant: string, deviceId: string, clientId: string): string {
+function deviceSessionKey(tenant: string, deviceId: string, clientId: string): string {
   return deviceSessionPrefix(tenant, deviceId) + clientId;
 }

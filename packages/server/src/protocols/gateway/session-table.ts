@@ -37,7 +37,7 @@ export interface Connection {
   readonly end: (reason: CutReason) => void;
 }
 
-export type SessionState = 'identifying' | 'live' | 'ended';
+type SessionState = 'identifying' | 'live' | 'ended';
 
 /** One registered connection. */
 export interface Session {

@@ -10,7 +10,7 @@ import { TestAudit, TestRegistry } from '../../../testing/test-registry.ts';
 import { DeviceListener } from '../device-listener.ts';
 import type { DeviceRoute } from '../device-route.ts';
 
-const SECRET = new Uint8Array(32).fill(7);
+export const SECRET = new Uint8Array(32).fill(7);
 const CHUNK = new Uint8Array(65_536);
 const AUDIENCE = ['device'] as const;
 const SILENCE_MS = 1_000;
