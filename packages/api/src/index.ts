@@ -11,6 +11,7 @@ export {
 export { EVENTS_PATH, OPERATIONS, type Operation, type OperationName, type Operations } from './operations.ts';
 export * from './schemas/claim.ts';
 export * from './schemas/common.ts';
+export * from './schemas/communication.ts';
 export * from './schemas/device.ts';
 export * from './schemas/product.ts';
 export * from './schemas/system.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Claim, CreateClaim, CreatedClaim } from './schemas/claim.ts';
 import { PageQuery, pageOf } from './schemas/common.ts';
+import { DeviceAccess, ExplainAccess, Policy, PolicyTarget, PutPolicy } from './schemas/communication.ts';
 import {
   AssignGroups,
   Device,
@@ -274,6 +275,49 @@ export const OPERATIONS = {
     path: '/api/v1/jobs/{job}/cancel',
     summary: 'Cancel a job',
     response: z.object({ jobId: z.string(), cancelled: z.number().int() }),
+  },
+
+  'policies.put': {
+    method: 'PUT',
+    path: '/api/v1/policies/{policy}',
+    summary: 'Create or replace an AWS IoT policy document',
+    body: PutPolicy,
+    response: Policy,
+  },
+  'policies.list': {
+    method: 'GET',
+    path: '/api/v1/policies',
+    summary: 'List policies',
+    query: PageQuery,
+    response: pageOf(Policy),
+  },
+  'policies.show': { method: 'GET', path: '/api/v1/policies/{policy}', summary: 'Show a policy', response: Policy },
+  'policies.remove': {
+    method: 'DELETE',
+    path: '/api/v1/policies/{policy}',
+    summary: 'Remove a policy that is attached to nothing',
+    response: EMPTY,
+  },
+  'policies.attach': {
+    method: 'POST',
+    path: '/api/v1/policies/{policy}/attach',
+    summary: 'Attach a policy to a group or a device',
+    body: PolicyTarget,
+    response: EMPTY,
+  },
+  'policies.detach': {
+    method: 'POST',
+    path: '/api/v1/policies/{policy}/detach',
+    summary: 'Detach a policy',
+    body: PolicyTarget,
+    response: EMPTY,
+  },
+  'devices.explain': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/explain',
+    summary: 'What a device may do now, and which statement decides',
+    body: ExplainAccess,
+    response: DeviceAccess,
   },
 
   'audit.list': {

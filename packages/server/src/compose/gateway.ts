@@ -4,6 +4,7 @@ import { AwsIotTopics, JobNotifier } from '../protocols/aws-iot/index.ts';
 import { estRoutes } from '../protocols/est/index.ts';
 import {
   AuditTrail,
+  auditHandshakes,
   EventReactions,
   GatewayPrincipal,
   gatewayObserver,
@@ -177,7 +178,7 @@ interface ListenerParts extends GatewayParts {
 }
 
 async function openListeners(foundation: Foundation, rooms: Rooms, parts: ListenerParts) {
-  const { clock, log, closers, config, ticketSecret, tenant } = foundation;
+  const { clock, log, closers, config, tenant, ticketSecret } = foundation;
   const { authority, enrollment, policyAuthority, access } = rooms;
   let connections = 0;
   const shared = {
@@ -187,11 +188,6 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     ticketSecret,
     ticketEpoch: 0,
     nextConnectionId: () => `${++connections}`,
-    onRefused: ({ remoteAddress, untrusted }: { remoteAddress: string; untrusted: string | undefined }) => {
-      if (untrusted === undefined) return;
-      const fact = { tenant, actor: 'system', action: 'auth.untrusted_ca', subject: remoteAddress };
-      parts.trail.record(remoteAddress, { ...fact, details: { reason: untrusted } });
-    },
     clock,
     log,
   };
@@ -202,13 +198,19 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     base64: 'by-client',
   });
   const routes = [...est, ...artifactRoutes({ access })];
-  const mqtt = new MqttDoor({ ...shared, ...parts, port: config.portMqtt });
+  const mqtt = new MqttDoor({
+    ...shared,
+    ...parts,
+    port: config.portMqtt,
+    onRefused: auditHandshakes(parts.trail, 'mqtt'),
+  });
   const https = new DeviceListener({
     ...shared,
     ...parts,
     authority: policyAuthority,
     routes,
     port: config.portHttps,
+    onRefused: auditHandshakes(parts.trail, 'https'),
   });
   const open = new PublicListener({
     ...shared,

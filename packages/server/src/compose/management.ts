@@ -86,6 +86,8 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     revocation,
     claims,
     products,
+    policies: rooms.policies,
+    explainer: rooms.explainer,
     certificates: repositories.certificates,
     postures: rooms.postures,
     presence: gateway.presence,

@@ -1,7 +1,7 @@
 import type { Signer } from '@holdfast/crypto';
 import { encodeHex, HoldfastError } from '@holdfast/kernel';
 import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
-import { DEFAULT_ARN_SCOPE, PolicyAuthority } from '@holdfast/trust/communication';
+import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority } from '@holdfast/trust/communication';
 import {
   CertificateAuthority,
   Claims,
@@ -113,7 +113,8 @@ function openPosture({ clock, random, database }: Foundation, repositories: Shar
 
 function openCommunication(foundation: Foundation, repositories: SharedRepositories, posture: Postures) {
   const { clock, log, database } = foundation;
-  const { policies } = communicationRepositories(database.reader);
+  const { store, audit, outbox, reader } = database;
+  const { policies } = communicationRepositories(reader);
   const policyAuthority = new PolicyAuthority({
     ...repositories,
     clock,
@@ -122,7 +123,12 @@ function openCommunication(foundation: Foundation, repositories: SharedRepositor
     posture,
     scopeOf: () => DEFAULT_ARN_SCOPE,
   });
-  return { policyAuthority };
+  const shared = { ...repositories, clock, policies, store, audit, outbox, scopeOf: () => DEFAULT_ARN_SCOPE };
+  return {
+    policyAuthority,
+    policies: new Policies(shared),
+    explainer: new Explainer({ ...repositories, authority: policyAuthority }),
+  };
 }
 
 async function openUpdate(

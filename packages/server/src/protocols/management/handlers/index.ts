@@ -2,6 +2,7 @@ import type { Status } from '@holdfast/api';
 import type { ManagementHandlers } from '../handler-types.ts';
 import { type AuditReader, auditHandlers } from './audit.ts';
 import { type ClaimHandlerPorts, claimHandlers } from './claims.ts';
+import { type CommunicationHandlerPorts, communicationHandlers } from './communication.ts';
 import { type DeviceHandlerPorts, deviceHandlers } from './devices.ts';
 import { type ProductHandlerPorts, productHandlers } from './products.ts';
 import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
@@ -9,6 +10,7 @@ import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
 export type ManagementServices = DeviceHandlerPorts &
   ProductHandlerPorts &
   ClaimHandlerPorts &
+  CommunicationHandlerPorts &
   UpdateHandlerPorts & {
     readonly audit: AuditReader;
     readonly status: () => Promise<Status>;
@@ -21,6 +23,7 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...deviceHandlers(services),
     ...productHandlers(services),
     ...claimHandlers(services),
+    ...communicationHandlers(services),
     ...updateHandlers(services),
     ...auditHandlers(services.audit),
   };
