@@ -32,7 +32,7 @@ function policyFacts({ name, version, changedAt, document }: Policy, io: Command
       ['policy', name],
       ['version', version],
       ['changed', changedAt],
-      ['document', document],
+      ['document', document.trim()],
     ],
     io,
   );
