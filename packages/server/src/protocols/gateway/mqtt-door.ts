@@ -90,10 +90,11 @@ export class MqttDoor {
         else broker.cut((subject) => subject.connectionId === held.brokerId);
       },
     });
-    socket.once('close', () => admission.closed(opened.session));
     const identity = new MqttPeer(opened.session, opened.admission);
     const peer = { address: `${socket.remoteAddress}:${socket.remotePort}`, identity };
     held.brokerId = broker.accept(new SocketTransport(socket, { peer, clock, lingerMs: broker.limits.lingerMs }));
+    // After the core heard of it: a will is judged by the rights of the session, which end with it.
+    socket.once('close', () => admission.closed(opened.session));
   }
 }
 

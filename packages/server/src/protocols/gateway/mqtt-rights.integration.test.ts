@@ -89,6 +89,15 @@ describe('a cut', () => {
   });
 });
 
+describe('a connection that is lost', () => {
+  it('leaves its will, which its rights of that moment allow', async () => {
+    const client = await world.open(lamp, { will: { topic: 'devices/lamp-1/gone', retain: true } });
+    client.socket.destroy();
+    await expect.poll(() => world.broker.gauges().retainedMessages).toBe(1);
+    expect(world.broker.metrics).toMatchObject({ willsPublished: 1, willsDenied: 0 });
+  });
+});
+
 describe('rights that change while connected', () => {
   const refresh = async (): Promise<void> => {
     for (const session of world.sessions.live()) session.refresh?.();
