@@ -33,7 +33,7 @@ export interface MqttProfile {
 /** The standard as it stands. */
 export const MQTT_PROFILE: MqttProfile = {
   name: 'mqtt',
-  reservedPrefixes: ['$SYS', '$aws', '$share'],
+  reservedPrefixes: ['$SYS', '$aws', '$holdfast', '$share'],
   hashMatchesParent: true,
   retainedToWildcards: true,
   maximumQos: 2,
