@@ -22,6 +22,7 @@ import { DeviceListener } from '../protocols/https/device-listener.ts';
 import { EnrollmentListener, PublicListener } from '../protocols/https/open-listener.ts';
 import { publicRoutes } from '../protocols/https/public-routes.ts';
 import { AWS_PROFILE, eventLoopTurn, MqttBroker } from '../protocols/mqtt/index.ts';
+import { ocspRoutes, plainTarget } from '../protocols/ocsp/index.ts';
 import { SealedMessageKeys } from '../persistence/repositories/communication-keys.ts';
 import { SqlDurableStore } from '../persistence/repositories/communication-mqtt.ts';
 import type { Foundation } from './foundation.ts';
@@ -164,8 +165,9 @@ function subscribeRooms(
   });
   database.events.subscribe('update', (event) => rooms.updateReactions.onEvent(event));
   database.events.subscribe('job-notifier', (event) => notifier.onEvent(event));
-  database.events.subscribe('posture', async ({ name, tenant, subject }) => {
+  database.events.subscribe('posture', async ({ name, tenant, subject, at }) => {
     if (name === 'product.changed') await rooms.postures.productChanged(tenant, subject);
+    if (name === 'device.readmitted') await rooms.postures.readmitted(tenant, subject, at);
   });
   database.events.subscribe('revocation-list', ({ name }) => {
     if (name === 'certificate.revoked' || name === 'certificate.superseded') rooms.revocationList.revoked();
@@ -214,7 +216,8 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
   });
   const open = new PublicListener({
     ...shared,
-    routes: publicRoutes({ ...rooms.repositories, clock }),
+    routes: [...publicRoutes({ ...rooms.repositories, clock }), ...ocspRoutes({ responder: rooms.ocsp, clock })],
+    plainTarget,
     port: config.portPublic,
   });
   const enroll = config.enrollListen

@@ -103,6 +103,15 @@ describe('attestation', () => {
         },
       ],
       [
+        'a nonce from before the clock was set back',
+        'posture.nonce_expired',
+        async () => {
+          const given = await nonce();
+          world.clock.jump(-MINUTE_MS);
+          return device.evidence(given);
+        },
+      ],
+      [
         'the oldest of five open challenges',
         'posture.nonce_unknown',
         async () => {
@@ -239,6 +248,22 @@ describe('attestation', () => {
     await world.registry.readmit(ADMIN, 'lamp-1');
     expect(await world.postures.postureOf(principal)).toMatchObject({ posture: 'unproven', rights: 'restricted' });
     expect(await prove(newest)).toMatchObject({ kind: 'accepted', posture: 'proven' });
+  });
+
+  it('has a device that an operator took back prove itself anew, and believes what it shows since', async () => {
+    await prove(newest);
+    await world.registry.suspend(ADMIN, 'lamp-1');
+    world.clock.advance(1);
+    await world.registry.readmit(ADMIN, 'lamp-1');
+    const at = world.clock.now();
+    await world.postures.readmitted('default', 'lamp-1', at);
+    const started = await world.postures.postureOf(principal);
+    expect(started).toMatchObject({ posture: 'unproven', rights: 'restricted', evidence: undefined });
+    expect((await events()).at(-1)).toMatchObject({ name: 'posture.changed', from: 'proven', to: 'unproven' });
+    world.clock.advance(1);
+    await prove(newest);
+    await world.postures.readmitted('default', 'lamp-1', at);
+    expect(await world.postures.postureOf(principal)).toMatchObject({ posture: 'proven', rights: 'full' });
   });
 
   it('leaves a device of a product that asks for no evidence its rights', async () => {

@@ -117,7 +117,9 @@ export class Attestation implements AttestationDoor {
     const { nonce, challenge } = given;
     if (nonce === undefined) return refused('posture.evidence_malformed', 'token');
     if (challenge === undefined) return refused('posture.nonce_unknown', 'nonce');
-    if (this.#ports.clock.now() >= challenge.expiresAt) return refused('posture.nonce_expired', 'nonce');
+    const left = challenge.expiresAt - this.#ports.clock.now();
+    // A clock that was set back must not lengthen the life of what was given before.
+    if (left <= 0 || left > NONCE_LIFE_MS) return refused('posture.nonce_expired', 'nonce');
     const { attestationAnchor: anchorSpki, ueid } = device;
     if (anchorSpki === undefined || ueid === undefined) return refused('posture.no_anchor', 'anchor');
     const verdict = verifyEvidence(token, { anchorSpki, nonce, ueid: decodeHex(ueid) });

@@ -5,14 +5,14 @@ import type { DeviceRights } from './contracts.ts';
 /** `prove`, `restrict`, `condemn`: what believed evidence or a raised minimum led to. `pardon`: an operator's. */
 export type PostureEvent = 'prove' | 'restrict' | 'condemn' | 'pardon';
 
-/** Evidence never lifts a quarantine; an operator does, and the device starts over. */
+/** Evidence never lifts a quarantine; an operator does. Whom an operator takes back starts over. */
 export const POSTURE_MACHINE = defineMachine<Posture, PostureEvent>({
   name: 'posture',
   initial: 'unproven',
   transitions: {
-    unproven: { prove: 'proven', restrict: 'restricted', condemn: 'quarantined' },
-    proven: { prove: 'proven', restrict: 'restricted', condemn: 'quarantined' },
-    restricted: { prove: 'proven', restrict: 'restricted', condemn: 'quarantined' },
+    unproven: { prove: 'proven', restrict: 'restricted', condemn: 'quarantined', pardon: 'unproven' },
+    proven: { prove: 'proven', restrict: 'restricted', condemn: 'quarantined', pardon: 'unproven' },
+    restricted: { prove: 'proven', restrict: 'restricted', condemn: 'quarantined', pardon: 'unproven' },
     quarantined: { condemn: 'quarantined', pardon: 'unproven' },
   },
 });

@@ -1,8 +1,9 @@
-import type { Clock } from '@holdfast/kernel';
-import { HoldfastError } from '@holdfast/kernel';
+import { type Clock, type EpochMs, HoldfastError } from '@holdfast/kernel';
 import { shortfallOf } from '../boot/index.ts';
+import { onFreshRead } from '../identity/index.ts';
 import type {
   AuditLog,
+  DeviceId,
   DeviceRecord,
   DeviceRepository,
   Outbox,
@@ -69,6 +70,25 @@ export class Postures implements PostureReader {
       after = page.next;
     } while (after !== undefined);
     return restricted;
+  }
+
+  /**
+   * Called when an operator took a device back: what it proved before says nothing of what it is now, and its key may
+   * be another one. Safe to repeat.
+   *
+   * @param at - when; evidence since then stands
+   */
+  async readmitted(tenant: Tenant, deviceId: DeviceId, at: EpochMs): Promise<void> {
+    const { store, outbox, postures } = this.#ports;
+    await onFreshRead(async () => {
+      const record = await postures.find(tenant, deviceId);
+      if (record?.evidence === undefined || record.evidence.at > at) return;
+      const to = POSTURE_MACHINE.step(record.posture, 'pardon');
+      await store.commit([
+        postures.changing(record, { posture: to, reasons: [], since: at, evidence: undefined }),
+        changedEvent(record, { from: record.posture, to, reasons: [] }, outbox),
+      ]);
+    });
   }
 
   async #restrict(product: ProductRecord, record: PostureRecord): Promise<boolean> {
