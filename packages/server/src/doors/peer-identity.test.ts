@@ -1,5 +1,6 @@
 import { fingerprint, generatePrivateKey, type PrivateKey } from '@holdfast/crypto';
-import { deviceUri, type PeerVerdict } from '@holdfast/trust/identity';
+import { systemRandom } from '@holdfast/kernel';
+import { deviceUri, Enrollment, type PeerVerdict } from '@holdfast/trust/identity';
 import type { DevicePrincipal } from '@holdfast/trust/principal';
 import { decodeCertificate } from '@holdfast/wire/x509';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -139,6 +140,27 @@ describe('who a peer is', () => {
     ])('is refused to %s: %s', async (_name, code, happen) => {
       await happen();
       await expect(renew()).rejects.toThrowError(coded(code));
+    });
+
+    it.each<[string, string, () => Promise<unknown>]>([
+      ['revoked', 'identity.certificate_revoked', () => world.revocation.device(ADMIN, 'lamp-1', 'keyCompromise')],
+      ['suspended', 'identity.device_suspended', () => world.registry.suspend(ADMIN, 'lamp-1')],
+    ])('gives nothing to a device that is %s while its certificate is signed', async (_name, code, happen) => {
+      const { authority, clock, opened, repositories } = world;
+      const { store, audit, outbox } = opened;
+      const enrollment = new Enrollment({
+        ...repositories,
+        ...{ clock, store, audit, outbox, random: systemRandom },
+        authority: {
+          async issue(...order) {
+            await happen();
+            return authority.issue(...order);
+          },
+        },
+      });
+      await expect(enrollment.renew(device, await makeCsr(), EST)).rejects.toThrowError(coded(code));
+      const states = (await repositories.certificates.ofDevice('default', 'lamp-1')).map(({ state }) => state);
+      expect(states).not.toContain('successor');
     });
 
     it("is refused with another device's key or name, and with a certificate of another device", async () => {

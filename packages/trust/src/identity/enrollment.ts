@@ -124,7 +124,12 @@ export class Enrollment implements EnrollmentDoor {
           claimId: undefined,
           door: context.door,
           actor: actorOf(principal),
-          preceding: successor ? this.#records.abandoning(successor, now) : [],
+          preceding: [
+            // Guards: a device or certificate that lost its standing while the new one was signed gets nothing.
+            devices.changing(device, {}),
+            certificates.changing(current, {}),
+            ...(successor ? this.#records.abandoning(successor, now) : []),
+          ],
         },
         ({ spkiSha256 }) => this.#records.owning(owner, { spkiSha256, tenant, kind: 'device', id: deviceId }),
       );
