@@ -110,6 +110,52 @@ describe('bounds', () => {
     ]);
   });
 
+  const retained = (topic: string, payload = X, messageExpiryInterval?: number) =>
+    encodePublish(
+      {
+        ...{ topic, payload, qos: 1, packetId: 1, retain: true },
+        ...(messageExpiryInterval === undefined ? {} : { properties: { messageExpiryInterval } }),
+      },
+      5,
+    );
+
+  it('let one client retain its share and another one its own', async () => {
+    const bench = await Bench.started({ limits: { maxRetainedPerSession: 2, maxRetainedBytesPerSession: 100 } });
+    const greedy = await bench.client('a');
+    expect(await greedy.say(retained('a/1'), retained('a/2'), retained('a/3'))).toMatchObject([
+      { reason: 0x10 },
+      { reason: 0x10 },
+      { reason: 0x97 },
+    ]);
+    expect(await (await bench.client('b')).say(retained('b/1'))).toMatchObject([{ reason: 0x10 }]);
+    expect(await greedy.say(retained('a/1', new Uint8Array(99)))).toMatchObject([{ reason: 0x97 }]);
+    expect(await greedy.say(retained('a/1', new Uint8Array(0)), retained('a/3'))).toMatchObject([
+      { reason: 0x10 },
+      { reason: 0x10 },
+    ]);
+  });
+
+  it('take what replaces a retained message of the same size at the limit', async () => {
+    const bench = await Bench.started({ limits: { maxRetainedBytes: 60 } });
+    const client = await bench.client('a');
+    const forty = new Uint8Array(40).fill(1);
+    expect(await client.say(retained('one', forty), retained('one', forty), retained('two', forty))).toMatchObject([
+      { reason: 0x10 },
+      { reason: 0x10 },
+      { reason: 0x97 },
+    ]);
+  });
+
+  it('make room of retained messages whose time is over', async () => {
+    const bench = await Bench.started({ limits: { maxRetainedMessages: 1 } });
+    const client = await bench.client('a');
+    await client.say(retained('one', X, 5));
+    expect(await client.say(retained('two'))).toMatchObject([{ reason: 0x97 }]);
+    await bench.advance(20);
+    expect(await client.say(retained('two'))).toMatchObject([{ reason: 0x10 }]);
+    expect(bench.broker.gauges().retainedMessages).toBe(1);
+  });
+
   it('hold the number of sessions that are not connected', async () => {
     const bench = await Bench.started({ limits: { maxOfflineSessions: 1 } });
     for (const name of ['a', 'b']) {

@@ -34,6 +34,9 @@ export interface MqttLimits {
   /** All realms. */
   readonly maxRetainedMessages: number;
   readonly maxRetainedBytes: number;
+  /** Of one session: no device takes the room of a fleet. The server's own are not counted. */
+  readonly maxRetainedPerSession: number;
+  readonly maxRetainedBytesPerSession: number;
   /** Unsent bytes over which a slow client gets no QoS 0 message and no new QoS 1 or 2 message. */
   readonly slowBytes: number;
   /** Unsent bytes over which a client is disconnected: it asks without reading the answers. */
@@ -66,6 +69,8 @@ export const DEFAULT_LIMITS: MqttLimits = {
   maxOfflineSessions: 1_000_000,
   maxRetainedMessages: 100_000,
   maxRetainedBytes: 256 * MIB,
+  maxRetainedPerSession: 1_000,
+  maxRetainedBytesPerSession: 8 * MIB,
   slowBytes: MIB,
   maxBufferedBytes: 8 * MIB,
   matchCacheEntries: 20_000,

@@ -6,6 +6,7 @@ import { isExpired, type Message } from './message.ts';
 import type { MqttMetrics } from './metrics.ts';
 import type { StoredState } from './ports.ts';
 import type { MqttProfile } from './profiles.ts';
+import { RetainedRoom } from './retained-room.ts';
 import type { Session, Subscription } from './session.ts';
 import { TopicSpace } from './topic-space.ts';
 import { type Match, mergeSubscriptions, type SharedGroup } from './topic-trie.ts';
@@ -25,19 +26,22 @@ export interface Routed {
   readonly retainRefused: boolean;
 }
 
+const EXPIRED_EVERY_MS = 10_000;
+
 /** Brings messages to the sessions that subscribed, and keeps retained ones. */
 export class Router {
   readonly #ports: RouterPorts;
   readonly #spaces = new Map<string, TopicSpace>();
-  #retainedCount = 0;
-  #retainedBytes = 0;
+  readonly #room: RetainedRoom;
+  #expiredDroppedAt = Number.NEGATIVE_INFINITY;
 
   constructor(ports: RouterPorts) {
     this.#ports = ports;
+    this.#room = new RetainedRoom(ports.limits);
   }
 
   get retainedCount(): number {
-    return this.#retainedCount;
+    return this.#room.count;
   }
 
   space(realm: string): TopicSpace {
@@ -75,15 +79,7 @@ export class Router {
 
   /** Removes the retained messages that a session published, and says how many. */
   purgeRetained(suits: (publisher: string, realm: string) => boolean): number {
-    let removed = 0;
-    for (const [realm, space] of this.#spaces) {
-      for (const message of space.retained.all()) {
-        if (!suits(message.publisher, realm)) continue;
-        this.#removeRetained(realm, message.topic);
-        removed++;
-      }
-    }
-    return removed;
+    return this.#removeAll(({ publisher }, realm) => suits(publisher, realm));
   }
 
   restoreRetained(state: StoredState['retained'], messages: ReadonlyMap<number, Message>): void {
@@ -91,7 +87,7 @@ export class Router {
       const message = messages.get(messageId);
       if (message === undefined) continue;
       message.references++;
-      this.#count(message, 1);
+      this.#room.add(message);
       this.space(realm).retained.set(topic, message);
     }
   }
@@ -103,21 +99,41 @@ export class Router {
       this.#removeRetained(realm, topic);
       return true;
     }
-    const { limits, metrics, journal } = this.#ports;
-    const retained = this.space(realm).retained;
-    const fresh = retained.get(topic) === undefined;
-    const full = this.#retainedCount >= limits.maxRetainedMessages && fresh;
-    if (full || this.#retainedBytes + message.size > limits.maxRetainedBytes) {
+    const { metrics, journal } = this.#ports;
+    const { retained } = this.space(realm);
+    if (!this.#room.fits(message, retained.get(topic))) this.#dropExpired();
+    if (!this.#room.fits(message, retained.get(topic))) {
       metrics.retainedRefused++;
       return false;
     }
     message.hold();
     const messageId = journal.keep(message);
     journal.add({ kind: 'retained-saved', realm, topic, messageId });
-    this.#count(message, 1);
+    this.#room.add(message);
     const previous = retained.set(topic, message);
     if (previous !== undefined) this.#drop(previous);
     return true;
+  }
+
+  /** Looks over everything, so at most once a while however often there is no room. */
+  #dropExpired(): void {
+    const { clock } = this.#ports;
+    if (clock.monotonicMs() - this.#expiredDroppedAt < EXPIRED_EVERY_MS) return;
+    this.#expiredDroppedAt = clock.monotonicMs();
+    const now = clock.now();
+    this.#removeAll((message) => isExpired(message, now));
+  }
+
+  #removeAll(suits: (message: Message, realm: string) => boolean): number {
+    let removed = 0;
+    for (const [realm, space] of this.#spaces) {
+      for (const message of space.retained.all()) {
+        if (!suits(message, realm)) continue;
+        this.#removeRetained(realm, message.topic);
+        removed++;
+      }
+    }
+    return removed;
   }
 
   #removeRetained(realm: string, topic: string): void {
@@ -128,13 +144,8 @@ export class Router {
   }
 
   #drop(message: Message): void {
-    this.#count(message, -1);
+    this.#room.remove(message);
     this.#ports.journal.release(message);
-  }
-
-  #count(message: Message, sign: 1 | -1): void {
-    this.#retainedCount += sign;
-    this.#retainedBytes += sign * message.size;
   }
 
   /** One member gets it: one that is connected and may have it, else one whose session waits for it (4.8.2). */
