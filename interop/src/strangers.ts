@@ -1,5 +1,8 @@
 import type { Stranger } from './stranger.ts';
 import { awsSdk } from './stranger/aws-sdk.ts';
+import { mosquitto } from './stranger/mosquitto.ts';
+import { mqttJs } from './stranger/mqtt-js.ts';
+import { paho } from './stranger/paho.ts';
 
 /** Everybody Holdfast is held against, in the order they are met. */
-export const STRANGERS: readonly Stranger[] = [awsSdk];
+export const STRANGERS: readonly Stranger[] = [awsSdk, mqttJs, mosquitto, paho];

@@ -35,17 +35,23 @@ export class HoldfastProcess {
   }
 
   private constructor(dataFolder: string, ports: HoldfastPorts) {
-    const flags = [
-      ...['--data', dataFolder],
-      ...['--port-mqtt', String(ports.mqtt)],
-      ...['--port-https', String(ports.https)],
-      ...['--port-public', String(ports.public)],
-      ...['--port-management', String(ports.management)],
-      ...['--enroll-listen', '--port-enroll', String(ports.enroll)],
-    ];
+    const options = {
+      data: dataFolder,
+      'port-mqtt': ports.mqtt,
+      'port-https': ports.https,
+      'port-public': ports.public,
+      'port-management': ports.management,
+      'port-enroll': ports.enroll,
+    };
+    const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
     this.ports = ports;
     this.#said = [];
-    this.#child = spawn(process.execPath, [CLI, 'up', ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = spawn(process.execPath, [CLI, 'up', '--enroll-listen', ...flags], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: environmentOfOurs(),
+    });
+    // Whatever ends us, nothing of ours stays behind.
+    process.once('exit', () => this.#child.kill('SIGKILL'));
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#said.push(chunk.toString()));
     this.api = createLocalClient(dataFolder);
   }
@@ -80,4 +86,9 @@ export class HoldfastProcess {
       }
     }
   }
+}
+
+/** Without the settings of whoever runs us: the server reads `HOLDFAST_*` and refuses names it does not know. */
+function environmentOfOurs(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HOLDFAST_')));
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient, Execution } from '@holdfast/api';
 import { generatePrivateKey, importPrivateKeyPem } from '@holdfast/crypto';
 import { EstClient, HttpsClient } from '@holdfast/device';
@@ -26,6 +27,8 @@ export interface EnrolledDevice extends Credential {
 export const PRODUCTS = { believed: 'believed', proven: 'proven' } as const;
 
 const FIRMWARE_BYTES = 20_000;
+const PRESENCE_ATTEMPTS = 100;
+const PRESENCE_PAUSE_MS = 50;
 
 /** A fresh server with two products, and everything a stranger needs to meet it. */
 export class HoldfastWorld {
@@ -137,6 +140,16 @@ export class HoldfastWorld {
     const [newest] = rows.toSorted((a, b) => b.queuedAt.localeCompare(a.queuedAt));
     if (newest === undefined) throw new Error(`no job of ${deviceId}`);
     return newest;
+  }
+
+  /** Waits until the server sees a device connected, or gone. */
+  async untilPresent(device: string, connected: boolean): Promise<void> {
+    for (let attempt = 0; attempt < PRESENCE_ATTEMPTS; attempt++) {
+      const { presence } = await this.api.call('devices.show', { device });
+      if (presence.connected === connected) return;
+      await sleep(PRESENCE_PAUSE_MS);
+    }
+    throw new Error(`${device} is still ${connected ? 'not connected' : 'connected'}`);
   }
 
   async close(): Promise<void> {
