@@ -20,6 +20,7 @@ import { openManagement } from './compose/management.ts';
 import { openRooms } from './compose/rooms.ts';
 import { startWatches } from './compose/watches.ts';
 import type { Config } from './config/index.ts';
+import { OCSP_PATH } from './protocols/ocsp/index.ts';
 
 export interface ServerPorts {
   readonly clock?: Clock;
@@ -63,6 +64,7 @@ async function openAll(config: Config, ports: Parameters<typeof openFoundation>[
   const foundation = await openFoundation(config, ports);
   const rooms = await openRooms(foundation, {
     crlUri: (issuer) => `http://${host}:${config.portPublic}/crl/${issuer}.crl`,
+    ocspUri: `http://${host}:${config.portPublic}${OCSP_PATH}`,
     artifactUrl: (jobId) => `https://${host}:${portOf('https') ?? config.portHttps}/artifacts/${jobId}`,
   });
   startWatches(foundation, rooms);

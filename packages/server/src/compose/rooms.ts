@@ -1,5 +1,5 @@
 import type { Signer } from '@holdfast/crypto';
-import { encodeHex, HoldfastError } from '@holdfast/kernel';
+import { encodeHex, HoldfastError, toHoldfastError } from '@holdfast/kernel';
 import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
 import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority } from '@holdfast/trust/communication';
 import {
@@ -7,6 +7,8 @@ import {
   Claims,
   CloneTrap,
   Enrollment,
+  OcspResponder,
+  OcspSigner,
   PeerIdentity,
   Registry,
   Revocation,
@@ -39,6 +41,8 @@ import { ImageKeys } from './image-keys.ts';
 export interface RoomAddresses {
   /** Where anybody fetches the revocation list of an issuer. */
   readonly crlUri: (issuer: string) => string;
+  /** Where anybody asks whether a certificate is revoked. */
+  readonly ocspUri?: string;
   /** HTTPS address of a job's file on the device listener. */
   readonly artifactUrl: (jobId: string) => string;
 }
@@ -49,6 +53,7 @@ const ORGANIZATION = 'Holdfast';
 const FILE_KEY = 'file-signing';
 const MAX_ARTIFACT = 1024 * 1024 * 1024;
 const SWEEP_MS = 300_000;
+const RESUME_MS = 60_000;
 
 /** The five must-haves, each room's services over its own ports. */
 export async function openRooms(foundation: Foundation, addresses: RoomAddresses) {
@@ -63,19 +68,22 @@ export async function openRooms(foundation: Foundation, addresses: RoomAddresses
 
 type SharedRepositories = IdentityRepositories & PostureRepositories;
 
-async function openIdentity(foundation: Foundation, repositories: SharedRepositories, { crlUri }: RoomAddresses) {
+async function openIdentity(foundation: Foundation, repositories: SharedRepositories, addresses: RoomAddresses) {
   const { clock, random, log, tenant, keys, closers, database } = foundation;
   const { store, audit, outbox } = database;
   const shared = { clock, random, log, store, audit, outbox, ...repositories };
   const authority = await CertificateAuthority.open(
     { ...shared, keys },
-    { tenant, organization: ORGANIZATION, crlUri },
+    { tenant, organization: ORGANIZATION, crlUri: addresses.crlUri, ocspUri: addresses.ocspUri },
   );
   const registry = new Registry(shared);
   const revocation = new Revocation(shared);
   const revocationList = new RevocationList({ ...shared, authority });
   await revocationList.start();
   closers.add('revocation list', () => revocationList.close());
+  const ocspSigner = new OcspSigner({ ...shared, authority });
+  await ocspSigner.start();
+  closers.add('ocsp signer', () => ocspSigner.close());
   const enrollment = new Enrollment({ ...shared, authority });
   const sweeping = clock.every(SWEEP_MS, () => void sweep(enrollment, foundation));
   closers.add('enrollment sweep', () => sweeping.cancel());
@@ -84,6 +92,8 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     registry,
     revocation,
     revocationList,
+    ocspSigner,
+    ocsp: new OcspResponder({ ...shared, issuer: authority.issuing, signer: ocspSigner }),
     enrollment,
     claims: new Claims({ ...shared, authority, revocation }),
     peers: new PeerIdentity(shared),
@@ -95,7 +105,16 @@ async function sweep(enrollment: Enrollment, { log }: Foundation): Promise<void>
   try {
     await enrollment.sweep();
   } catch (error) {
-    log.warn('unclaimed certificates could not be swept', { code: HoldfastError.is(error) ? error.code : undefined });
+    log.warn('unclaimed certificates could not be swept', { code: toHoldfastError(error).code });
+  }
+}
+
+/** What the store refused in the middle of a rollout must not wait for the next start; one that is broken, stop none. */
+async function resume(rollouts: Rollouts, { log }: Foundation): Promise<void> {
+  try {
+    await rollouts.resume();
+  } catch (error) {
+    log.warn('a rollout could not be resumed', { code: toHoldfastError(error).code });
   }
 }
 
@@ -154,7 +173,9 @@ async function openUpdate(
   const deadlines = new Deadlines({ ...shared, writer });
   deadlines.start();
   closers.add('job deadlines', () => deadlines.close());
-  await rollouts.resume();
+  await resume(rollouts, foundation);
+  const resuming = clock.every(RESUME_MS, () => void resume(rollouts, foundation));
+  closers.add('rollout resumption', () => resuming.cancel());
   return {
     images,
     roots,

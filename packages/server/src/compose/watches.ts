@@ -1,5 +1,5 @@
 import { toHoldfastError } from '@holdfast/kernel';
-import type { RevocationListHealth } from '@holdfast/trust/identity';
+import type { OcspSignerHealth, RevocationListHealth } from '@holdfast/trust/identity';
 import type { Foundation } from './foundation.ts';
 import type { Rooms } from './rooms.ts';
 
@@ -13,10 +13,17 @@ const CRL_WORDS: Readonly<Record<Exclude<RevocationListHealth, 'fresh'>, string>
   absent: 'no revocation list is published',
 };
 
+const OCSP_WORDS: Readonly<Record<Exclude<OcspSignerHealth, 'fresh'>, string>> = {
+  'half-life-passed': 'the OCSP signer was not renewed in time; its certificate is still in force',
+  expired: 'the OCSP signer has expired: third parties that ask are told to try later',
+  absent: 'there is no OCSP signer: third parties that ask are told to try later',
+};
+
 /** Looks after what fails quietly: the revocation list's life, the audit log's integrity, stored artifacts. */
 export function startWatches(foundation: Foundation, rooms: Rooms): void {
   const { clock, closers, alarms, database } = foundation;
   const crl = clock.every(CRL_CHECK_MS, () => void checkRevocationList(foundation, rooms));
+  const ocsp = clock.every(CRL_CHECK_MS, () => checkOcspSigner(foundation, rooms));
   const audit = clock.every(AUDIT_CHECK_MS, () => void checkAuditLog(foundation));
   const artifacts = database.events.subscribe('alarms', ({ name, subject }) => {
     if (name === 'artifact.corrupt') {
@@ -28,6 +35,7 @@ export function startWatches(foundation: Foundation, rooms: Rooms): void {
   });
   closers.add('watches', () => {
     crl.cancel();
+    ocsp.cancel();
     audit.cancel();
     artifacts.close();
   });
@@ -41,6 +49,12 @@ async function checkRevocationList({ alarms, log }: Foundation, { revocationList
   } catch (error) {
     log.warn('the revocation list could not be looked at', { code: toHoldfastError(error).code });
   }
+}
+
+function checkOcspSigner({ alarms }: Foundation, { ocspSigner }: Rooms): void {
+  const health = ocspSigner.health();
+  if (health === 'fresh') alarms.clear('identity.ocsp');
+  else alarms.raise('identity.ocsp', OCSP_WORDS[health]);
 }
 
 async function checkAuditLog({ alarms, auditTrail, checkpoints, log }: Foundation): Promise<void> {

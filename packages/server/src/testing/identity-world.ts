@@ -76,7 +76,12 @@ export async function openIdentityWorld(options: WorldOptions = {}): Promise<Ide
   const keys = options.keys ?? new MemoryAuthorityKeys();
   const authority = await CertificateAuthority.open(
     { ...base, keys },
-    { tenant: 'default', organization: 'Holdfast', crlUri: (issuer) => `http://localhost:8880/crl/${issuer}.crl` },
+    {
+      tenant: 'default',
+      organization: 'Holdfast',
+      crlUri: (issuer) => `http://localhost:8880/crl/${issuer}.crl`,
+      ocspUri: 'http://localhost:8880/ocsp',
+    },
   );
   const registry = new Registry(base);
   const revocation = new Revocation(base);

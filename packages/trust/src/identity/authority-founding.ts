@@ -31,6 +31,8 @@ export interface AuthorityOptions {
   readonly organization: string;
   /** Where the revocation list of an issuer will be; certificates name no place when absent. */
   readonly crlUri?: (issuer: Fingerprint) => string;
+  /** Where to ask whether a certificate is revoked; certificates name no place when absent. */
+  readonly ocspUri?: string | undefined;
 }
 
 export interface Authority {

@@ -180,12 +180,15 @@ export class CertificateAuthority {
   #prepare(profile: LeafProfile): Issuance {
     const known = this.#prepared.get(profile);
     if (known) return known;
-    const { crlUri } = this.#options;
+    const { crlUri, ocspUri } = this.#options;
+    // RFC 6960 4.2.2.2.1: whoever may vouch for revocation is not asked about; its short life has to do.
+    const isAskedAbout = profile !== 'ocsp-signer';
     const issuance = prepareIssuance(
       {
         profile: LEAF_PROFILES[profile].template,
         issuer: this.#issuing.certificate,
-        ...(crlUri === undefined ? {} : { crlUris: [crlUri(this.#issuing.record.fingerprint)] }),
+        ...(isAskedAbout && crlUri ? { crlUris: [crlUri(this.#issuing.record.fingerprint)] } : {}),
+        ...(isAskedAbout && ocspUri !== undefined ? { ocspUris: [ocspUri] } : {}),
       },
       this.#signer,
     );

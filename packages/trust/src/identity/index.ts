@@ -36,6 +36,13 @@ export { CLAIM_RULES, KEY_RULES, REGISTRATION_RULES } from './enrollment-policy.
 export { onFreshRead } from './fresh-read.ts';
 export { DEVICE_LIFECYCLE, type DeviceEvent } from './lifecycle.ts';
 export { claimUri, deviceUri } from './names.ts';
+export {
+  OCSP_ANSWER_LIFE_MS,
+  type OcspAnswer,
+  OcspResponder,
+  type OcspResponderPorts,
+} from './ocsp-responder.ts';
+export { OcspSigner, type OcspSignerHealth, type OcspSignerPorts } from './ocsp-signer.ts';
 export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
 export { type EstablishWish, Registry, type RegistryActor, type RegistryPorts } from './registry.ts';
 export { Revocation, type RevocationOutcome, type RevocationPorts } from './revocation.ts';

@@ -70,15 +70,21 @@ export class EnrollmentListener {
   }
 }
 
+export interface PublicListenerOptions extends OpenListenerOptions {
+  /** Puts a target into the one form the listener reads; a target that it does not know comes back as it is. */
+  readonly plainTarget?: (target: string) => string;
+}
+
 /** Plain HTTP, for objects that carry their own signature: revocation lists, OCSP answers, issuer certificates. */
 export class PublicListener {
-  readonly #options: OpenListenerOptions;
+  readonly #options: PublicListenerOptions;
   readonly #server: Server;
 
-  constructor(options: OpenListenerOptions) {
+  constructor(options: PublicListenerOptions) {
     this.#options = options;
     const ports = { ...portsOf(options), callerOf: () => Promise.resolve(ANYONE) };
     this.#server = createHttpServer(HTTP_SETTINGS, (request, response) => {
+      request.url = options.plainTarget?.(request.url ?? '') ?? request.url;
       void handleRequest(ports, request, response);
     });
     this.#server.maxHeadersCount = MAX_HEADERS;

@@ -1,0 +1,1 @@
+export { OCSP_PATH, ocspRoutes, plainTarget } from './ocsp-routes.ts';
