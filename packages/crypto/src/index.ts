@@ -62,6 +62,7 @@ export { createSigner, type Signer } from './keys/signer.ts';
 export { type EcdsaEncoding, verifySignature, verifySignatureAsync } from './keys/verify.ts';
 export { keyWeakness, type KeyWeakness } from './keys/weakness.ts';
 export * from './mcuboot/index.ts';
+export * from './nordic/index.ts';
 export {
   dnsNameMatches,
   ipAddressText,

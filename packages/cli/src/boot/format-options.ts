@@ -1,16 +1,10 @@
-import type { ImageFormatName, PolicyOf, SignOptionsOf } from '@holdfast/trust/boot';
+import type { ImageFormatName } from '@holdfast/trust/boot';
 import type { Command } from 'commander';
+import { counterOf, type FormatCommandLine } from './format-command-line.ts';
 import { readDecryptionKeyFile } from './key-files.ts';
-import { type FormatOption, MCUBOOT_OPTIONS, mcubootOptions, vendorTypesOf } from './mcuboot-options.ts';
-import { choice, collect, type Given, numberOf, text } from './option-values.ts';
-
-/** How the command line speaks about one format. */
-interface FormatCommandLine<Name extends ImageFormatName> {
-  readonly signOptions: readonly FormatOption[];
-  readSignOptions(given: Given): SignOptionsOf<Name>;
-  readonly verifyOptions: readonly FormatOption[];
-  readPolicy(given: Given, passphrase: string | undefined): PolicyOf<Name>;
-}
+import { MCUBOOT_OPTIONS, mcubootOptions, vendorTypesOf } from './mcuboot-options.ts';
+import { NRF5_COMMAND_LINE, NSIB_COMMAND_LINE } from './nordic-options.ts';
+import { choice, collect, type Given, text } from './option-values.ts';
 
 const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Name> } = {
   mcuboot: {
@@ -50,12 +44,9 @@ const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Nam
     verifyOptions: [],
     readPolicy: counterOf,
   },
+  'nrf5-dfu': NRF5_COMMAND_LINE,
+  nsib: NSIB_COMMAND_LINE,
 };
-
-function counterOf(given: Given): { readonly minCounter?: number } {
-  const counter = text(given, 'minCounter');
-  return counter === undefined ? {} : { minCounter: numberOf(counter, 'min-counter') };
-}
 
 const BLOCKS = { '1': 1, '2': 2, '3': 3 } as const;
 

@@ -30,6 +30,12 @@ export function numberOf(value: string, flag: string): number {
   return Number(value);
 }
 
+/** A whole number, or undefined when the option was not given. @throws `boot.bad_option` */
+export function optionalNumber(given: Given, name: string, flag: string): number | undefined {
+  const value = text(given, name);
+  return value === undefined ? undefined : numberOf(value, flag);
+}
+
 /** @throws `boot.bad_option` when the value is none of the allowed */
 export function choice<const Allowed extends string>(
   value: string,

@@ -2,7 +2,7 @@ import { encodeHex } from '@holdfast/kernel';
 import { sha256 } from '../primitives/hash.ts';
 
 /**
- * SHA-256 of the SubjectPublicKeyInfo of keys whose private half MCUboot publishes for tests.
+ * SHA-256 of the SubjectPublicKeyInfo of keys whose private half a vendor publishes for tests.
  *
  * Products shipped with them by mistake (GHSA-gcxh-546h-phg4): anyone can sign for such a device.
  */
@@ -20,6 +20,7 @@ const PUBLISHED: ReadonlyMap<string, string> = new Map([
   ['512829aa1fdc74570c37bbc26667029b6f43eb79b94bad9090e77e7e436b0aac', 'MCUboot bad-enc-rsa2048'],
   ['517691a40a85ecd042b5e92af9b9038a1555e52c37b3e027be4a547792920619', 'MCUboot bad-enc-x25519'],
   ['6d480226638605f9f4cee9790630d5be3374d0deb0a43f19434bf60c9cc47c36', 'MCUboot cypress-test-ec-p256'],
+  ['96e1c7403587c3d05ba00793ff280b5b989eea803b6cc6beb9d3afcf814d7f08', 'nrfutil debug key'],
 ]);
 
 /** The name of the published test key with this SubjectPublicKeyInfo, or undefined. */

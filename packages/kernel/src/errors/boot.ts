@@ -164,4 +164,14 @@ export const BOOT_ERRORS = {
     ...BAD_DATA,
     next: 'check that the signature was made over the to-be-signed bytes by the named key',
   },
+  'boot.debug_image': {
+    message: 'the image carries a debug mark that switches checks of the bootloader off',
+    ...REFUSED,
+    next: 'build it again without the debug mark',
+  },
+  'boot.wrong_device': {
+    message: 'the image is for another chip, board or place in flash',
+    ...REFUSED,
+    next: 'look at the named field with: holdfast boot inspect FILE',
+  },
 } as const satisfies Record<string, ErrorSpec>;

@@ -6,7 +6,6 @@ import {
   judgeSecureBootV1,
   judgeSecureBootV2,
   prepareSecureBootV2,
-  publishedTestKey,
   sha256,
 } from '@holdfast/crypto';
 import { encodeHex, HoldfastError } from '@holdfast/kernel';
@@ -14,12 +13,12 @@ import {
   decodeEspAppImage,
   decodeSignedImage,
   ESP_CHIPS,
-  type EspAppImage,
   type EspSignatureBlock,
   isEspAppImage,
   SECTOR_LENGTH,
 } from '@holdfast/wire/esp32';
-import type { AcceptedImage, ImageFact, ImageFormat, ImagePolicy, ImageVerdict } from './image-format.ts';
+import type { ImageFact, ImageFormat, ImagePolicy, ImageVerdict } from './image-format.ts';
+import { accepted, fact, verdictOf } from './verdict.ts';
 
 const BLOCK_MAGIC = 0xe7;
 
@@ -75,7 +74,6 @@ export const esp32V1Format: ImageFormat<object, ImagePolicy> = {
           digest: sha256(image),
           keyDigest: key.digest,
           spki: key.spki,
-          app: undefined,
         });
       });
   },
@@ -84,39 +82,17 @@ export const esp32V1Format: ImageFormat<object, ImagePolicy> = {
 function judgeV2(bytes: Uint8Array, keys: readonly ReturnType<typeof espPublicKey>[], policy: EspPolicy): ImageVerdict {
   return verdictOf(() => {
     const { covered, digest, key, app } = judgeSecureBootV2(bytes, keys, policy);
-    return accepted({ bytes, payload: covered, digest, keyDigest: key.digest, spki: key.spki, app });
+    const { version, secureVersion } = app?.descriptor ?? {};
+    return accepted({
+      bytes,
+      payload: covered,
+      digest,
+      keyDigest: key.digest,
+      spki: key.spki,
+      version,
+      securityCounter: secureVersion,
+    });
   });
-}
-
-function verdictOf(judge: () => AcceptedImage): ImageVerdict {
-  try {
-    return judge();
-  } catch (error) {
-    if (!HoldfastError.is(error)) throw error;
-    return { kind: 'refused', code: error.code, reason: error.message, details: error.details };
-  }
-}
-
-interface Proven {
-  readonly bytes: Uint8Array;
-  readonly payload: Uint8Array;
-  readonly digest: Uint8Array;
-  readonly keyDigest: Uint8Array;
-  readonly spki: Uint8Array;
-  readonly app: EspAppImage | undefined;
-}
-
-function accepted({ bytes, payload, digest, keyDigest, spki, app }: Proven): AcceptedImage {
-  return {
-    kind: 'accepted',
-    bytes,
-    payload,
-    digest: encodeHex(digest),
-    keyId: encodeHex(keyDigest),
-    version: app?.descriptor?.version ?? '',
-    securityCounter: app?.descriptor?.secureVersion,
-    testKey: publishedTestKey(spki),
-  };
 }
 
 function appFacts(bytes: Uint8Array): ImageFact[] {
@@ -146,8 +122,4 @@ function blockFacts({ scheme, imageDigest, key }: EspSignatureBlock, index: numb
     fact(part, 'image digest', encodeHex(imageDigest)),
     fact(part, 'key digest', encodeHex(sha256(key))),
   ];
-}
-
-function fact(part: string, name: string, value: string): ImageFact {
-  return { part, name, value };
 }

@@ -1,14 +1,26 @@
-import type { EspPolicy, EspSignOptions, McubootPolicy, McubootSignOptions } from '@holdfast/crypto';
+import type {
+  EspPolicy,
+  EspSignOptions,
+  McubootPolicy,
+  McubootSignOptions,
+  Nrf5Policy,
+  Nrf5SignOptions,
+  NsibPolicy,
+  NsibSignOptions,
+} from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { esp32V1Format, esp32V2Format } from './esp32-formats.ts';
 import type { ImageFormat, ImagePolicy } from './image-format.ts';
 import { mcubootFormat } from './mcuboot-format.ts';
+import { nrf5DfuFormat, nsibFormat } from './nordic-formats.ts';
 
 /** What each format's signer is told beside payload and key, and what its verifier can be told to demand. */
 interface FormatTypes {
   readonly mcuboot: { readonly options: McubootSignOptions; readonly policy: McubootPolicy };
   readonly 'esp32-v2': { readonly options: EspSignOptions; readonly policy: EspPolicy };
   readonly 'esp32-v1': { readonly options: object; readonly policy: ImagePolicy };
+  readonly 'nrf5-dfu': { readonly options: Nrf5SignOptions; readonly policy: Nrf5Policy };
+  readonly nsib: { readonly options: NsibSignOptions; readonly policy: NsibPolicy };
 }
 
 export type ImageFormatName = keyof FormatTypes;
@@ -22,9 +34,11 @@ export const IMAGE_FORMATS: FormatTable = {
   mcuboot: mcubootFormat,
   'esp32-v2': esp32V2Format,
   'esp32-v1': esp32V1Format,
+  'nrf5-dfu': nrf5DfuFormat,
+  nsib: nsibFormat,
 };
 
-export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = ['mcuboot', 'esp32-v2', 'esp32-v1'];
+export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = ['mcuboot', 'esp32-v2', 'esp32-v1', 'nrf5-dfu', 'nsib'];
 
 /** @throws `boot.unknown_format` */
 export function parseFormatName(text: string): ImageFormatName {
