@@ -12,7 +12,9 @@ import { loadRootKey } from '../engines/keys/root-key.ts';
 import { type DataFolderLock, lockDataFolder } from '../engines/lock/data-folder.ts';
 import { type OpenStore, openStore } from '../persistence/index.ts';
 import { SqlAuditLog } from '../persistence/repositories/audit.ts';
-import { SqlArtifacts, SqlKeyPairs, SqlSealedRecords, SqlTenantKeys } from '../persistence/repositories/storage.ts';
+import { SqlArtifacts } from '../persistence/repositories/storage-artifacts.ts';
+import { SqlKeyPairs, SqlTenantKeys } from '../persistence/repositories/storage-keys.ts';
+import { SqlSealedRecords } from '../persistence/repositories/storage-records.ts';
 import { Alarms } from './alarms.ts';
 import type { Closers } from './closers.ts';
 

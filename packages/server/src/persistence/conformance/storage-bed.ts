@@ -3,7 +3,9 @@ import type { BlobEngine, StoredAuditEntry } from '@holdfast/trust/ports';
 import { Artifacts, IntegrityPatrol, Keyring, SealedFields, SealedKeys, SealedSecrets } from '@holdfast/trust/storage';
 import { type OpenStore, openStore } from '../open-store.ts';
 import { SqlAuditLog } from '../repositories/audit.ts';
-import { SqlArtifacts, SqlKeyPairs, SqlSealedRecords, SqlTenantKeys } from '../repositories/storage.ts';
+import { SqlArtifacts } from '../repositories/storage-artifacts.ts';
+import { SqlKeyPairs, SqlTenantKeys } from '../repositories/storage-keys.ts';
+import { SqlSealedRecords } from '../repositories/storage-records.ts';
 
 export interface StorageBedOptions {
   readonly location?: string;

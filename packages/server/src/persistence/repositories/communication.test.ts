@@ -11,7 +11,7 @@ import { communicationRepositories } from './communication.ts';
 import { type PlaceSealer, SealedMessageKeys } from './communication-keys.ts';
 import { MessageOpener, MessageSealer } from './communication-messages.ts';
 import { SqlDurableStore } from './communication-mqtt.ts';
-import { SqlSealedRecords } from './storage.ts';
+import { SqlSealedRecords } from './storage-records.ts';
 
 const T = 'default';
 const conflict = expect.objectContaining({ code: 'store.conflict' });

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { communicationRepositories } from '../../persistence/repositories/communication.ts';
 import { SealedMessageKeys } from '../../persistence/repositories/communication-keys.ts';
 import { SqlDurableStore } from '../../persistence/repositories/communication-mqtt.ts';
-import { SqlSealedRecords } from '../../persistence/repositories/storage.ts';
+import { SqlSealedRecords } from '../../persistence/repositories/storage-records.ts';
 import { ADMIN, connection, type IdentityWorld, openIdentityWorld } from '../../testing/identity-world.ts';
 import { type Issued, TestAuthority } from '../../testing/test-authority.ts';
 import { AWS_PROFILE, eventLoopTurn, MqttBroker } from '../mqtt/index.ts';
