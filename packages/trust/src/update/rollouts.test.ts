@@ -172,6 +172,18 @@ describe('a rollout', () => {
     expect(await world.repositories.jobs.listHalfCancelled()).toEqual([]);
   });
 
+  it('goes on with the others when one cannot be resumed', async () => {
+    await world.addDevice('a');
+    const { rolloutId } = await start();
+    const { rollouts, jobs } = world.repositories;
+    const rollout = await rollouts.find('default', rolloutId);
+    if (rollout === undefined) throw new Error('no rollout');
+    const orphan = { ...rollout, rolloutId: 'ro-0', releaseId: 'gone', queueing: { done: false, after: undefined } };
+    await world.opened.store.commit([rollouts.inserting(orphan), jobs.cancelling('default', rolloutId)]);
+    await expect(world.rollouts.resume()).rejects.toEqual(coded('update.unknown_release'));
+    expect(await statuses(rolloutId)).toEqual({ a: 'CANCELED' });
+  });
+
   it('lists newest first, page by page', async () => {
     await world.addDevice('a');
     const ids: string[] = [];

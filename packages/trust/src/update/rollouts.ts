@@ -1,4 +1,4 @@
-import { type Clock, encodeHex, HoldfastError, type Random } from '@holdfast/kernel';
+import { type Clock, encodeHex, HoldfastError, type Random, toHoldfastError } from '@holdfast/kernel';
 import type {
   AuditLog,
   DeviceId,
@@ -149,15 +149,29 @@ export class Rollouts {
     }
   }
 
-  /** Finishes what a stop of the process interrupted: queueing, completion and cancellation. */
+  /**
+   * Finishes what a stop of the process or a failure of the store interrupted: queueing, completion and cancellation.
+   * Safe to repeat while rollouts are at work.
+   *
+   * @throws the first thing that failed, after everything else was tried
+   */
   async resume(): Promise<void> {
-    for (const job of await this.#ports.jobs.listHalfCancelled()) {
-      await cancelOpenExecutions(this.#ports, job, { actor: 'system', reason: 'update.job_ended' });
-    }
-    for (const rollout of await this.#ports.rollouts.listRunning()) {
-      if (rollout.queueing.done) await this.#ports.writer.completeRollout(rollout.tenant, rollout.rolloutId);
-      else await this.#queue.run(rollout, await this.#releaseOf(rollout.tenant, rollout.releaseId));
-    }
+    const { jobs, rollouts } = this.#ports;
+    const halfCancelled = await jobs.listHalfCancelled();
+    const running = await rollouts.listRunning();
+    const outcomes = await Promise.allSettled([
+      ...halfCancelled.map((job) =>
+        cancelOpenExecutions(this.#ports, job, { actor: 'system', reason: 'update.job_ended' }),
+      ),
+      ...running.map((rollout) => this.#resumeOne(rollout)),
+    ]);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw toHoldfastError(failed.reason);
+  }
+
+  async #resumeOne(rollout: RolloutRecord): Promise<void> {
+    if (rollout.queueing.done) await this.#ports.writer.completeRollout(rollout.tenant, rollout.rolloutId);
+    else await this.#queue.run(rollout, await this.#releaseOf(rollout.tenant, rollout.releaseId));
   }
 
   async #releaseOf(

@@ -110,14 +110,8 @@ describe('bounds', () => {
     ]);
   });
 
-  const retained = (topic: string, payload = X, messageExpiryInterval?: number) =>
-    encodePublish(
-      {
-        ...{ topic, payload, qos: 1, packetId: 1, retain: true },
-        ...(messageExpiryInterval === undefined ? {} : { properties: { messageExpiryInterval } }),
-      },
-      5,
-    );
+  const retained = (topic: string, payload = X, properties: { messageExpiryInterval?: number } = {}) =>
+    encodePublish({ topic, payload, qos: 1, packetId: 1, retain: true, properties }, 5);
 
   it('let one client retain its share and another one its own', async () => {
     const bench = await Bench.started({ limits: { maxRetainedPerSession: 2, maxRetainedBytesPerSession: 100 } });
@@ -149,7 +143,7 @@ describe('bounds', () => {
   it('make room of retained messages whose time is over', async () => {
     const bench = await Bench.started({ limits: { maxRetainedMessages: 1 } });
     const client = await bench.client('a');
-    await client.say(retained('one', X, 5));
+    await client.say(retained('one', X, { messageExpiryInterval: 5 }));
     expect(await client.say(retained('two'))).toMatchObject([{ reason: 0x97 }]);
     await bench.advance(20);
     expect(await client.say(retained('two'))).toMatchObject([{ reason: 0x10 }]);
