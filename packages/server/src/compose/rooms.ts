@@ -54,7 +54,6 @@ const FILE_KEY = 'file-signing';
 const MAX_ARTIFACT = 1024 * 1024 * 1024;
 const SWEEP_MS = 300_000;
 const RESUME_MS = 60_000;
-const RESUME_MS = 60_000;
 
 /** The five must-haves, each room's services over its own ports. */
 export async function openRooms(foundation: Foundation, addresses: RoomAddresses) {
@@ -113,20 +112,7 @@ async function sweep(enrollment: Enrollment, { log }: Foundation): Promise<void>
 /** What the store refused in the middle of a rollout must not wait for the next start; one that is broken, stop none. */
 async function resume(rollouts: Rollouts, { log }: Foundation): Promise<void> {
   try {
-    await resume(rollouts, foundation);
-  const resuming = clock.every(RESUME_MS, () => void resume(rollouts, foundation));
-  closers.add('rollout resumption', () => resuming.cancel());
-  } catch (error) {
-    log.warn('a rollout could not be resumed', { code: toHoldfastError(error).code });
-  }
-}
-
-/** What the store refused in the middle of a rollout must not wait for the next start; one that is broken, stop none. */
-async function resume(rollouts: Rollouts, { log }: Foundation): Promise<void> {
-  try {
-    await resume(rollouts, foundation);
-  const resuming = clock.every(RESUME_MS, () => void resume(rollouts, foundation));
-  closers.add('rollout resumption', () => resuming.cancel());
+    await rollouts.resume();
   } catch (error) {
     log.warn('a rollout could not be resumed', { code: toHoldfastError(error).code });
   }
