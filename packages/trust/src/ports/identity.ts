@@ -121,6 +121,9 @@ export type CertificateChange = Partial<
   Pick<CertificateRecord, 'state' | 'subjectId' | 'firstUsedAt' | 'revokedAt' | 'revocationReason'>
 >;
 
+/** What a revocation list says of a certificate; a fleet's worth of them is read at once. */
+export type RevokedCertificate = Pick<CertificateRecord, 'serialNumber' | 'revokedAt' | 'revocationReason'>;
+
 export interface CertificateRepository {
   find(fingerprint: Fingerprint): Promise<CertificateRecord | undefined>;
   findBySerial(serialNumber: string): Promise<CertificateRecord | undefined>;
@@ -131,7 +134,7 @@ export interface CertificateRepository {
   /** Active ones of a profile, newest first: CA, server and operator certificates. */
   activeOfProfile(tenant: Tenant, profile: CertificateProfile): Promise<readonly CertificateRecord[]>;
   /** Revoked, superseded or abandoned ones issued by `issuer` that end after `notAfter`, in order of serial number. */
-  listRevoked(issuer: Fingerprint, notAfter: EpochMs): Promise<readonly CertificateRecord[]>;
+  listRevoked(issuer: Fingerprint, notAfter: EpochMs): Promise<readonly RevokedCertificate[]>;
   /** Conflicts on a repeated fingerprint or serial number, and on a second `active` or `successor` of one device. */
   inserting(certificate: CertificateRecord): Write;
   /** Conflicts unless the row still has `from.state` and `from.firstUsedAt`. */

@@ -10,6 +10,7 @@ import type {
   KeyOwner,
   KeyOwnerRepository,
   PublishedCrl,
+  RevokedCertificate,
   Sha256Hex,
   Tenant,
   Write,
@@ -82,17 +83,21 @@ export class SqlCertificateRepository implements CertificateRepository {
     return rows.map(fromRow);
   }
 
-  async listRevoked(issuer: Fingerprint, notAfter: EpochMs): Promise<readonly CertificateRecord[]> {
+  async listRevoked(issuer: Fingerprint, notAfter: EpochMs): Promise<readonly RevokedCertificate[]> {
     const rows = await this.#reader.all(
       query
         .selectFrom('certificates')
-        .selectAll()
+        .select(['serial_number', 'revoked_at', 'revocation_reason'])
         .where('issuer', '=', issuer)
         .where('state', 'in', ['revoked', 'superseded', 'abandoned'])
         .where('not_after', '>=', notAfter)
         .orderBy('serial_number'),
     );
-    return rows.map(fromRow);
+    return rows.map((row) => ({
+      serialNumber: row.serial_number,
+      revokedAt: row.revoked_at ?? undefined,
+      revocationReason: (row.revocation_reason ?? undefined) as RevokedCertificate['revocationReason'],
+    }));
   }
 
   inserting(certificate: CertificateRecord): Write {

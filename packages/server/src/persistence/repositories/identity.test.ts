@@ -194,7 +194,10 @@ describe('the identity repositories', () => {
       certificates.inserting(certificate(5, { state: 'pending', subjectId: undefined })),
       certificates.inserting(certificate(6, { profile: 'server', subjectId: 'localhost' })),
     );
-    expect((await certificates.listRevoked(hex(0), 6)).map(({ serialNumber }) => serialNumber)).toEqual(['401', '402']);
+    expect(await certificates.listRevoked(hex(0), 6)).toEqual([
+      { serialNumber: '401', revokedAt: undefined, revocationReason: undefined },
+      { serialNumber: '402', revokedAt: undefined, revocationReason: undefined },
+    ]);
     expect((await certificates.pendingOfClaim(T, 'c1')).map(({ serialNumber }) => serialNumber)).toEqual(['405']);
     expect((await certificates.activeOfProfile(T, 'server')).map(({ serialNumber }) => serialNumber)).toEqual(['406']);
   });
