@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, equalBytes, encodeUtf8 } from '@holdfast/kernel';
-import { malformed } from './faults.ts';
+import { malformed, protocolError } from './faults.ts';
 import { encodeFrame } from './frame-writer.ts';
 import type { MqttVersion, Qos } from './packet-types.ts';
 import { type MqttProperties, NO_PROPERTIES, readProperties, writeProperties } from './properties.ts';
@@ -51,14 +51,24 @@ export function decodeConnect(body: Uint8Array): ConnectPacket | UnsupportedProt
   const reader = new ByteReader(body);
   const name = readBinary(reader, 'protocol name');
   const level = reader.u8('protocol level');
-  if (equalBytes(name, NAME_OF_3_1)) return { kind: 'unsupported-protocol', name: 'MQIsdp', level };
+  if (equalBytes(name, NAME_OF_3_1)) {
+    if (level === 3) readConnect(reader, 4); // Laid out as 3.1.1: what is broken gets no answer.
+    return { kind: 'unsupported-protocol', name: 'MQIsdp', level };
+  }
   if (!equalBytes(name, NAME)) throw malformed('protocol name'); // [MQTT-3.1.2-1]
   if (level !== 4 && level !== 5) return { kind: 'unsupported-protocol', name: 'MQTT', level };
+  return readConnect(reader, level);
+}
 
+/** From the connect flags on. */
+function readConnect(reader: ByteReader, level: MqttVersion): ConnectPacket {
   const flags = reader.u8('connect flags');
   checkFlags(flags, level);
   const keepAlive = reader.u16be('keep alive');
   const properties = level === 5 ? readProperties(reader, 'connect') : NO_PROPERTIES;
+  if (properties.authenticationData !== undefined && properties.authenticationMethod === undefined) {
+    throw protocolError('authentication data', { reason: 'no method' }); // MQTT 5, 3.1.2.11.10
+  }
   const clientId = readName(reader, 'client identifier');
   const will = (flags & FLAG.will) === 0 ? undefined : readWill(reader, flags, level);
   const userName = (flags & FLAG.userName) === 0 ? undefined : readName(reader, 'user name');

@@ -54,10 +54,11 @@ const BAD_SHARE = [
   '$share/g',
   '$share/g/',
   '$share/+/a',
-  '$share/#/a',
-  '$share/g#/a',
-  '$share/g+/a',
+  '$share/+',
+  '$share/#',
 ];
+/** No filters at all, whatever they share. */
+const BAD_SHARE_WILDCARD = ['$share/#/a', '$share/g#/a', '$share/g+/a'];
 const BAD_CHARACTER = ['a\0', '\u0001', 'a\u007f', 'a\u009f', 'a\uffff', 'a\ufdd0', '\ud800', 'a\n/b'];
 
 describe('topic filters', () => {
@@ -70,6 +71,9 @@ describe('topic filters', () => {
   });
   it.each(BAD_SHARE)('refuses the shared subscription %j [MQTT-4.8.2-1] [MQTT-4.8.2-2]', (text) => {
     expect(parseTopicFilter(text)).toEqual({ kind: 'invalid-share' });
+  });
+  it.each(BAD_SHARE_WILDCARD)('refuses the wildcard in the share name of %j [MQTT-4.8.2-2]', (text) => {
+    expect(parseTopicFilter(text)).toEqual({ kind: 'invalid', reason: 'wildcard' });
   });
   it.each(BAD_CHARACTER)('refuses the character in %j [MQTT-1.5.4-1] [MQTT-1.5.4-2]', (text) => {
     expect(parseTopicFilter(text)).toEqual({ kind: 'invalid', reason: 'character' });

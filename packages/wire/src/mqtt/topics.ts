@@ -5,7 +5,7 @@ export type TopicFilter =
   /** `share` is the ShareName of `$share/{ShareName}/{filter}`, absent for an ordinary filter. */
   | { readonly kind: 'filter'; readonly filter: string; readonly share: string | undefined }
   | { readonly kind: 'invalid'; readonly reason: 'empty' | 'wildcard' | 'character' }
-  /** `$share` without a name or filter, or with a wildcard in the name [MQTT-4.8.2-1, 2]. */
+  /** `$share` without a name or filter, or with `+` for a name [MQTT-4.8.2-1, 2]. */
   | { readonly kind: 'invalid-share' };
 
 const SHARE = '$share';
@@ -23,18 +23,15 @@ export function isTopicName(topic: string): boolean {
 export function parseTopicFilter(text: string): TopicFilter {
   if (text.length === 0) return { kind: 'invalid', reason: 'empty' };
   if (!isName(text)) return { kind: 'invalid', reason: 'character' };
-  if (text !== SHARE && !text.startsWith(`${SHARE}/`)) return ordinaryFilter(text, undefined);
+  if (!hasLegalWildcards(text)) return { kind: 'invalid', reason: 'wildcard' };
+  if (text !== SHARE && !text.startsWith(`${SHARE}/`)) return { kind: 'filter', filter: text, share: undefined };
 
   const nameEnd = text.indexOf('/', SHARE.length + 1);
   if (nameEnd < 0) return { kind: 'invalid-share' };
   const share = text.slice(SHARE.length + 1, nameEnd);
   const filter = text.slice(nameEnd + 1);
   if (share.length === 0 || filter.length === 0 || /[+#]/.test(share)) return { kind: 'invalid-share' };
-  return ordinaryFilter(filter, share);
-}
-
-function ordinaryFilter(filter: string, share: string | undefined): TopicFilter {
-  return hasLegalWildcards(filter) ? { kind: 'filter', filter, share } : { kind: 'invalid', reason: 'wildcard' };
+  return { kind: 'filter', filter, share };
 }
 
 /** `#` only as the whole last level, `+` only as a whole level [MQTT-4.7.1-1, MQTT-4.7.1-2]. */
