@@ -100,8 +100,24 @@ export class TestSystem {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  async addProduct(name: string, evidence: 'required' | 'none' = 'none'): Promise<void> {
-    await this.api.call('products.create', { body: { name, evidence } });
+  async addProduct(name: string, evidence: 'required' | 'none' = 'none', slotSize = 1_048_576): Promise<void> {
+    await this.api.call('products.create', { body: { name, evidence, boot: { format: 'mcuboot', slotSize } } });
+  }
+
+  /** Uploads firmware, has it signed, and starts a rollout to these devices. @returns the job each of them has */
+  async rollOut(
+    { product, version }: { readonly product: string; readonly version: string },
+    firmware: Uint8Array,
+    devices: readonly string[],
+  ): Promise<string> {
+    const { id: artifactId } = await this.api.call('artifacts.upload', { octets: firmware });
+    const body = { product, version, securityCounter: 2, artifactId };
+    const { id: releaseId } = await this.api.call('releases.create', { body });
+    const rollout = await this.api.call('rollouts.create', { body: { releaseId, devices: [...devices] } });
+    const shown = await this.api.call('rollouts.show', { rollout: rollout.id });
+    const [execution] = shown.executions;
+    if (execution === undefined) throw new TypeError('the rollout reached nobody');
+    return execution.jobId;
   }
 
   addClaim(body: Partial<CallInput<'claims.create'>['body']> & { readonly product: string }): Promise<CreatedClaim> {
