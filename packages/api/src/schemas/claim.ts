@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { Name, Timestamp } from './common.ts';
+import { HardwareRevision, Name, ProductName, Timestamp } from './common.ts';
 
 export const ClaimState = z.enum(['active', 'exhausted', 'expired', 'cancelled']);
 
 export const Claim = z.object({
   id: z.string(),
-  product: Name,
+  product: ProductName,
   /** Whether it may register listed serial numbers only, or any up to the limit. */
   scope: z.enum(['serials', 'quota']),
   limit: z.number().int(),
@@ -20,8 +20,8 @@ export type Claim = z.infer<typeof Claim>;
 /** Serials or a quota, never neither: an unlimited claim would be a master key. */
 export const CreateClaim = z
   .object({
-    product: Name,
-    hardwareRevision: z.string().min(1).max(64).optional(),
+    product: ProductName,
+    hardwareRevision: HardwareRevision.optional(),
     serials: z.array(z.string().min(1).max(128)).min(1).max(100_000).optional(),
     quota: z.number().int().min(1).max(1_000_000).optional(),
     /** Whether a serial that the registry does not know yet is added to it. */

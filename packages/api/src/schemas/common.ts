@@ -6,8 +6,13 @@ export const Timestamp = z.iso.datetime();
 /** Registry name of a device: 1-128 of `[a-zA-Z0-9:_-]`. */
 export const DeviceId = z.string().regex(/^[a-zA-Z0-9:_-]{1,128}$/);
 
-/** A name an operator chooses: product, group, hardware revision. */
+/** A name an operator chooses for a group. */
 export const Name = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/);
+
+/** Also the name of the product's provisioning template, which AWS bounds to 36 of these. */
+export const ProductName = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z_-]{0,35}$/);
+
+export const HardwareRevision = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 
 /** Semantic version as MCUboot writes it: `major.minor.revision+build`. */
 export const FirmwareVersion = z.string().regex(/^\d{1,3}\.\d{1,3}\.\d{1,5}(\+\d{1,10})?$/);

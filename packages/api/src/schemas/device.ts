@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DeviceId, Name, SecurityCounter, Sha256Hex, Timestamp } from './common.ts';
+import { DeviceId, HardwareRevision, Name, ProductName, SecurityCounter, Sha256Hex, Timestamp } from './common.ts';
 
 /** ISO/IEC 24760 life cycle, as the registry keeps it. */
 export const DeviceState = z.enum(['established', 'active', 'suspended', 'quarantined', 'revoked', 'archived']);
@@ -43,8 +43,8 @@ export const CertificateSummary = z.object({
 export const Device = z.object({
   id: DeviceId,
   serial: z.string(),
-  product: Name,
-  hardwareRevision: z.string(),
+  product: ProductName,
+  hardwareRevision: HardwareRevision,
   state: DeviceState,
   /** Why it is held back, in words. */
   stateReason: z.string().optional(),
@@ -67,7 +67,7 @@ export const DeviceDetail = Device.extend({
 export type DeviceDetail = z.infer<typeof DeviceDetail>;
 
 export const DeviceQuery = z.object({
-  product: Name.optional(),
+  product: ProductName.optional(),
   group: Name.optional(),
   state: DeviceState.optional(),
   /** Prefix of the device id. */
@@ -78,8 +78,8 @@ export const DeviceQuery = z.object({
 export const EstablishDevice = z.object({
   id: DeviceId,
   serial: z.string().min(1).max(128),
-  product: Name,
-  hardwareRevision: z.string().min(1).max(64),
+  product: ProductName,
+  hardwareRevision: HardwareRevision,
   groups: z.array(Name).max(64).default([]),
   attributes: z.record(z.string().max(128), z.string().max(800)).default({}),
   /** Base64 SubjectPublicKeyInfo of the key that certifies the device's boot measurements. */

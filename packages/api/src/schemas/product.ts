@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FirmwareVersion, Name, SecurityCounter, Timestamp } from './common.ts';
+import { FirmwareVersion, HardwareRevision, ProductName, SecurityCounter, Timestamp } from './common.ts';
 
 /** Whether a firmware success must be proven by evidence (`required`) or is believed as reported (`none`). */
 export const EvidencePolicy = z.enum(['required', 'none']);
@@ -24,8 +24,8 @@ export const BootProfile = z.object({
 });
 
 export const Product = z.object({
-  name: Name,
-  hardwareRevisions: z.array(z.string().min(1).max(64)).min(1),
+  name: ProductName,
+  hardwareRevisions: z.array(HardwareRevision).min(1),
   evidence: EvidencePolicy,
   /** Absent when images are signed elsewhere. */
   imageKey: ImageKey.optional(),
@@ -37,8 +37,8 @@ export const Product = z.object({
 export type Product = z.infer<typeof Product>;
 
 export const CreateProduct = z.object({
-  name: Name,
-  hardwareRevisions: z.array(z.string().min(1).max(64)).min(1).max(64).default(['rev-a']),
+  name: ProductName,
+  hardwareRevisions: z.array(HardwareRevision).min(1).max(64).default(['rev-a']),
   evidence: EvidencePolicy.default('required'),
   imageKeyKind: ImageKeyKind.default('ecdsa-p256'),
   boot: BootProfile.prefault({ format: 'mcuboot' }),

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { DeviceId, FirmwareVersion, Name, SecurityCounter, Sha256Hex, Timestamp } from './common.ts';
+import {
+  DeviceId,
+  FirmwareVersion,
+  HardwareRevision,
+  Name,
+  ProductName,
+  SecurityCounter,
+  Sha256Hex,
+  Timestamp,
+} from './common.ts';
 
 export const Artifact = z.object({ id: z.string(), sha256: Sha256Hex, length: z.number().int() });
 export type Artifact = z.infer<typeof Artifact>;
@@ -8,8 +17,8 @@ export const ReleaseState = z.enum(['published', 'cancelled']);
 
 export const Release = z.object({
   id: z.string(),
-  product: Name,
-  hardwareRevision: z.string(),
+  product: ProductName,
+  hardwareRevision: HardwareRevision,
   version: FirmwareVersion,
   securityCounter: SecurityCounter,
   state: ReleaseState,
@@ -32,8 +41,8 @@ export type ReleaseDetail = z.infer<typeof ReleaseDetail>;
 
 /** Either raw firmware that Holdfast signs for the product, or an image that is signed already. */
 export const CreateRelease = z.object({
-  product: Name,
-  hardwareRevision: z.string().min(1).max(64).optional(),
+  product: ProductName,
+  hardwareRevision: HardwareRevision.optional(),
   version: FirmwareVersion,
   securityCounter: SecurityCounter,
   artifactId: z.string(),
@@ -83,7 +92,7 @@ export type Execution = z.infer<typeof Execution>;
 export const Rollout = z.object({
   id: z.string(),
   releaseId: z.string(),
-  product: Name,
+  product: ProductName,
   version: FirmwareVersion,
   target: z.object({ group: Name.optional(), devices: z.array(DeviceId).optional() }),
   state: RolloutState,

@@ -60,7 +60,7 @@ export const IDENTITY_ERRORS = {
   'identity.unknown_product': absent('there is no such product', 'create it with: holdfast product create'),
   'identity.product_exists': taken('a product with this name exists', 'choose another name'),
   'identity.bad_product': badRequest(
-    'the product needs a name of 1-36 letters, digits, underscores and hyphens and a hardware revision',
+    'the product needs a name of 1-36 letters, digits, underscores and hyphens, no sign first, and a hardware revision',
     'correct the product',
   ),
   'identity.wrong_hardware': badRequest(

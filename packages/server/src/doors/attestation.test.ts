@@ -334,7 +334,9 @@ describe('attestation', () => {
   it.each([
     ['a name with a slash', { name: 'a/b' }],
     ['a name of 37 characters', { name: 'x'.repeat(37) }],
+    ['a name no manifest can state', { name: '-lock' }],
     ['no hardware revision', { hardwareRevisions: [] }],
+    ['a hardware revision no manifest can state', { hardwareRevisions: ['rev-a', 'rev b'] }],
     ['certificates that live for years', { certificateDays: 366 }],
   ])('makes no product with %s', async (_name, change) => {
     const wish = { name: 'lock', hardwareRevisions: ['rev-a'], evidence: 'required', ...change } as const;

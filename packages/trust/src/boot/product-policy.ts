@@ -1,4 +1,6 @@
 import { type Clock, HoldfastError } from '@holdfast/kernel';
+import { TEMPLATE_NAME } from '@holdfast/wire/aws-iot';
+import { MANIFEST_NAME } from '@holdfast/wire/manifest';
 import { parseVersion } from '@holdfast/wire/mcuboot';
 import type {
   AuditLog,
@@ -48,8 +50,6 @@ export interface MinimumPreview {
   readonly devices: readonly string[];
 }
 
-const PRODUCT_NAME = /^[0-9A-Za-z_-]{1,36}$/;
-const REVISION_NAME = /^[\x21-\x7e]{1,64}$/;
 const PAGE = 1000;
 const NAMED_DEVICES = 100;
 
@@ -214,9 +214,11 @@ export class ProductPolicy {
 function checkProduct(product: ProductRecord): void {
   const { name, hardwareRevisions, certificateDays } = product;
   const good =
-    PRODUCT_NAME.test(name) &&
+    // One name for the product, its provisioning template and its manifests: a product nothing can be signed for is none.
+    TEMPLATE_NAME.test(name) &&
+    MANIFEST_NAME.test(name) &&
     hardwareRevisions.length > 0 &&
-    hardwareRevisions.every((revision) => REVISION_NAME.test(revision)) &&
+    hardwareRevisions.every((revision) => MANIFEST_NAME.test(revision)) &&
     Number.isInteger(certificateDays) &&
     certificateDays >= 1 &&
     certificateDays <= 365;

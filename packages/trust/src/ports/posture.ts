@@ -16,7 +16,7 @@ export interface BootLayout {
 /** One line of devices that run the same firmware; its limits hold for all of them. */
 export interface ProductRecord {
   readonly tenant: Tenant;
-  /** Product and provisioning template name at once: 1-36 of `[0-9A-Za-z_-]` (AWS template names). */
+  /** Product and provisioning template name at once: 1-36 of `[0-9A-Za-z_-]` (AWS template names), no sign first. */
   readonly name: string;
   readonly hardwareRevisions: readonly string[];
   /** `none` is an explicit, audited choice: such devices are believed on their word. */

@@ -1,6 +1,7 @@
 export {
   decodeReleaseManifest,
   encodeReleaseManifest,
+  MANIFEST_NAME,
   MANIFEST_PAYLOAD_TYPE,
   type ReleaseManifest,
 } from './release-manifest.ts';

@@ -12,7 +12,8 @@ import { JsonFields } from '../json/index.ts';
 export const MANIFEST_PAYLOAD_TYPE = 'application/vnd.holdfast.release-manifest+json';
 
 const FORMAT_VERSION = 1;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** What a manifest may call a tenant, a product or a hardware revision. */
+export const MANIFEST_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const VERSION = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,4})(\+(0|[1-9]\d{0,9}))?$/;
 
 /** What a device checks an update against; nothing that is not here is believed. */
@@ -67,9 +68,9 @@ export function decodeReleaseManifest(payload: Uint8Array): ReleaseManifest {
   }
   const expires = fields.optional('expires', (from, name) => parseTime(from.text(name, { max: 20 }), name));
   const manifest = {
-    tenant: fields.text('tenant', { pattern: NAME }),
-    product: fields.text('product', { pattern: NAME }),
-    hardwareRevision: fields.text('hardwareRevision', { pattern: NAME }),
+    tenant: fields.text('tenant', { pattern: MANIFEST_NAME }),
+    product: fields.text('product', { pattern: MANIFEST_NAME }),
+    hardwareRevision: fields.text('hardwareRevision', { pattern: MANIFEST_NAME }),
     version: fields.text('version', { pattern: VERSION }),
     securityCounter: fields.integer('securityCounter', { max: 0xffffffff }),
     imageSha256: decodeHex(fields.text('imageSha256', { pattern: /^[0-9a-f]{64}$/ })),
