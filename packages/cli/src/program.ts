@@ -13,6 +13,16 @@ interface Noun {
 
 const NOUNS: readonly Noun[] = [
   { name: 'up', words: 'start the server', load: async () => (await import('./commands/up.ts')).registerUp },
+  {
+    name: 'demo',
+    words: 'play the whole story, and thirteen attacks, on a server of its own',
+    load: async () => (await import('./commands/demo.ts')).registerDemo,
+  },
+  {
+    name: 'device',
+    words: 'virtual devices',
+    load: async () => (await import('./commands/device.ts')).registerDevice,
+  },
   { name: 'status', words: 'what runs here', load: async () => (await import('./commands/status.ts')).registerStatus },
   {
     name: 'doctor',
@@ -43,6 +53,11 @@ const NOUNS: readonly Noun[] = [
     name: 'boot',
     words: 'sign, verify and inspect firmware images, offline',
     load: async () => (await import('./boot/index.ts')).registerBoot,
+  },
+  {
+    name: 'communication',
+    words: 'who may say what: policies, and why',
+    load: async () => (await import('./commands/communication.ts')).registerCommunication,
   },
   {
     name: 'posture',

@@ -15,4 +15,32 @@ export const CLI_ERRORS = {
     retry: false,
     next: 'check that the path exists and that you may use it',
   },
+  'cli.folder_not_empty': {
+    message: 'the demo needs a folder of its own, and this one holds something',
+    http: 409,
+    exit: 65,
+    retry: false,
+    next: 'name a folder that does not exist, or leave --data out',
+  },
+  'cli.demo_firmware_missing': {
+    message: 'the firmware the demo plays with is not installed',
+    http: 404,
+    exit: 66,
+    retry: false,
+    next: 'npm ci (with development dependencies), then npm run demo again',
+  },
+  'cli.demo_timeout': {
+    message: 'something that has to happen in the demo did not',
+    http: 504,
+    exit: 75,
+    retry: true,
+    next: 'try again on a machine with less load; if it repeats, report it with what the line names',
+  },
+  'cli.server_not_started': {
+    message: 'the server of the demo did not start',
+    http: 503,
+    exit: 69,
+    retry: true,
+    next: 'holdfast doctor names what is wrong',
+  },
 } as const satisfies Record<string, ErrorSpec>;

@@ -1,0 +1,46 @@
+import type { OutsiderLine } from '../outsider-line.ts';
+import { ADMITTED, credentialsOf, knock } from '../outsider.ts';
+import { findingOf, type Trial } from '../trial.ts';
+import { until } from '../waiting.ts';
+
+const DEVICE = 'copied-1';
+/** Two machines, as far as the server can tell: the whole of 127/8 is this one. */
+const ADDRESSES = ['127.0.0.1', '127.0.0.2'] as const;
+const ROUNDS = 4;
+
+export const COPIED_KEY: Trial = {
+  name: 'copied-key',
+  title: 'two machines use the same key in turn',
+  expected: 'both lose the device at the third take-over, and the reason names both addresses',
+  async perform(stage) {
+    const claim = await stage.claim({ serials: [DEVICE], autoRegister: true });
+    const who = credentialsOf(await stage.enrollBare(claim, DEVICE));
+    const lines: OutsiderLine[] = [];
+    const answers: string[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const { answer, line } = await knock(stage, who, { localAddress: ADDRESSES[round % 2] ?? ADDRESSES[0] });
+      answers.push(answer);
+      lines.push(line);
+    }
+    await Promise.all(lines.map((line) => line.closed()));
+    const device = await until(
+      'the quarantine',
+      async () => {
+        const found = await stage.client.call('devices.show', { device: DEVICE });
+        return found.state === 'quarantined' ? found : undefined;
+      },
+      stage,
+    );
+    const again = await Promise.all(ADDRESSES.map((localAddress) => knock(stage, who, { localAddress })));
+    for (const { line } of again) await line.close();
+    const { stateReason = '' } = device;
+    const named = ADDRESSES.every((address) => stateReason.includes(`${address}:`));
+    const admitted = answers.filter((answer) => answer === ADMITTED).length;
+    return findingOf([
+      ['connections', `${admitted} of ${ROUNDS} admitted, none left`, admitted >= ROUNDS - 1],
+      ['device', device.state, true],
+      ['reason', stateReason, named],
+      ['both again', again.map(({ answer }) => answer).join(', '), again.every(({ answer }) => answer !== ADMITTED)],
+    ]);
+  },
+};
