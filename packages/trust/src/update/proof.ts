@@ -1,10 +1,18 @@
-import type { AcceptedEvidence, DeviceId, ExecutionRecord, Tenant, UpdateRepositories } from '../ports/index.ts';
+import type {
+  AcceptedEvidence,
+  DeviceId,
+  ExecutionRecord,
+  PostureRepository,
+  Tenant,
+  UpdateRepositories,
+} from '../ports/index.ts';
 import type { ExecutionWriter } from './execution-writer.ts';
 import { judgeProof, triedSince } from './proof-rule.ts';
 import { retryConflict } from './retry-conflict.ts';
 
 export interface ProofPorts extends Pick<UpdateRepositories, 'executions' | 'releases'> {
   readonly writer: ExecutionWriter;
+  readonly postures: Pick<PostureRepository, 'find'>;
 }
 
 /** Evidence that was accepted, as its event states it. */
@@ -28,12 +36,18 @@ export class Proof {
   }
 
   async #judge(execution: ExecutionRecord, releaseId: string, evidence: ProvingEvidence): Promise<void> {
-    const { releases, writer } = this.#ports;
-    const release = await releases.find(execution.tenant, releaseId);
+    const { postures, releases, writer } = this.#ports;
+    const { tenant, deviceId } = execution;
+    const release = await releases.find(tenant, releaseId);
     if (release === undefined) return;
     const verdict = judgeProof({ execution, release, evidence });
-    const actor = `device:${execution.deviceId}`;
-    if (verdict.kind === 'proves') await writer.step(execution, 'prove', { actor });
+    const actor = `device:${deviceId}`;
+    if (verdict.kind === 'proves') {
+      // An event told late or again must not prove what the device has left since.
+      const newest = (await postures.find(tenant, deviceId))?.evidence;
+      if (newest === undefined || judgeProof({ execution, release, evidence: newest }).kind !== 'proves') return;
+      await writer.step(execution, 'prove', { actor });
+    }
     if (execution.status !== 'IN_PROGRESS') return;
     if (verdict.kind === 'on-trial' && execution.triedAt === undefined) {
       await writer.mark(execution, { triedAt: triedSince(execution, evidence.at) });

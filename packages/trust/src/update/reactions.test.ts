@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   MEASUREMENT_NEW,
+  MEASUREMENT_OLD,
   OPERATOR,
   openUpdateWorld,
   type UpdateWorld,
@@ -46,8 +47,15 @@ describe('the update room hears', () => {
     ['artifact.corrupt', 'artifact-r1', {}, 'CANCELED', 'canceled'],
     ['device.enrolled', 'lamp-1', {}, 'IN_PROGRESS', undefined],
   ])('%s of %s', async (name, subject, data, status, outcome) => {
+    if (name === 'evidence.accepted') await world.recordEvidence(subject, { digest: MEASUREMENT_NEW });
     await reactions.onEvent(event(name, subject, data));
     await reactions.onEvent(event(name, subject, data));
     expect(await world.repositories.executions.find('default', 'lamp-1', job)).toMatchObject({ status, outcome });
+  });
+
+  it('evidence told again after the device left that firmware, and believes the newer', async () => {
+    await world.recordEvidence('lamp-1', { digest: MEASUREMENT_OLD });
+    await reactions.onEvent(event('evidence.accepted', 'lamp-1', evidence));
+    expect(await world.repositories.executions.find('default', 'lamp-1', job)).toMatchObject({ status: 'IN_PROGRESS' });
   });
 });
