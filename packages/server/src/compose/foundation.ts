@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { hkdf } from '@holdfast/crypto';
-import { type Clock, encodeUtf8, HoldfastError, type Log, type Random } from '@holdfast/kernel';
+import { type Clock, encodeUtf8, HoldfastError, type Log, type Random, toHoldfastError } from '@holdfast/kernel';
 import { AuditTrail, Checkpoints } from '@holdfast/trust/audit';
 import type { AuditRepository, BlobEngine, SealedRepository, Tenant } from '@holdfast/trust/ports';
 import { Artifacts, IntegrityPatrol, Keyring, SealedFields, SealedKeys } from '@holdfast/trust/storage';
@@ -50,6 +50,7 @@ const BLOBS = 'blobs';
 const CHECKPOINTS = 'checkpoints';
 const AUDIT_KEY = 'audit-log';
 const AUDIT_ORIGIN = 'holdfast/audit';
+const ARTIFACT_SWEEP_MS = 600_000;
 const PATROL = { periodMs: 3_600_000, bytesPerSecond: 32 * 1024 * 1024 };
 
 /** Opens everything a room stands on, in the order it can be closed in reverse. */
@@ -104,6 +105,8 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
     log,
   });
   await artifacts.sweep();
+  const sweeping = clock.every(ARTIFACT_SWEEP_MS, () => void sweep(artifacts, log));
+  closers.add('artifact sweep', () => sweeping.cancel());
   const auditRecords = new SqlAuditLog(reader);
   const alarms = new Alarms(log);
   const { auditTrail, checkpoints } = await openAudit({ ...ports, lock, database, keys, auditRecords, alarms });
@@ -137,6 +140,14 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
     alarms,
     ticketSecret,
   };
+}
+
+async function sweep(artifacts: Artifacts, log: Log): Promise<void> {
+  try {
+    await artifacts.sweep();
+  } catch (error) {
+    log.warn('left uploads could not be swept', { code: toHoldfastError(error).code });
+  }
 }
 
 interface AuditParts extends FoundationPorts {

@@ -184,6 +184,25 @@ describe('artifacts', () => {
     expect([...blobs.contents.keys()].toSorted()).toEqual([kept.artifactId, late.record.artifactId].toSorted());
   });
 
+  it('are not swept while their upload lasts, however long it takes', async () => {
+    const slow = (async function* () {
+      yield SMALL.subarray(0, 100);
+      bed.clock.advance(3_600_000);
+      expect(await bed.artifacts.sweep()).toBe(0);
+      yield SMALL.subarray(100);
+    })();
+    // An engine that shows the name before it has resolved, as a rename before its folder is synced.
+    const put = blobs.put.bind(blobs);
+    blobs.put = async (key, content) => {
+      const stored = await put(key, content);
+      bed.clock.advance(3_600_000);
+      expect(await bed.artifacts.sweep()).toBe(0);
+      return stored;
+    };
+    const { artifactId } = await bed.artifacts.create(wish(SMALL, { content: slow }));
+    expect(await read(artifactId, 0, SMALL.length)).toEqual(SMALL);
+  });
+
   describe('under patrol', () => {
     it('are all read each round, slowly, and found intact', async () => {
       await bed.artifacts.create(wish(FIRMWARE));

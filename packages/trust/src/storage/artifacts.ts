@@ -47,7 +47,7 @@ export interface ArtifactsPorts {
 /** Large objects, sealed before they touch the disk, given out only while every chunk proves intact. */
 export class Artifacts {
   readonly #ports: ArtifactsPorts;
-  /** Blobs whose rows may still be committed, by the monotonic time they were stored. */
+  /** Blobs whose rows may still be committed, by the monotonic time they were stored; infinite while they are. */
   readonly #staged = new Map<string, number>();
   /** Opened pieces that many devices ask for at once in small blocks. */
   readonly #pieces = new RecentPieces(KEPT_PIECES);
@@ -60,6 +60,7 @@ export class Artifacts {
   async create(wish: NewArtifact): Promise<ArtifactRecord> {
     const { record, writes } = await this.creating(wish);
     await this.#ports.store.commit(writes);
+    this.#staged.delete(record.artifactId);
     return record;
   }
 
@@ -78,8 +79,13 @@ export class Artifacts {
     const sealed = sealStream(key, contextOf(tenant, artifactId), content.read(), random);
     const head = await sealed.next();
     if (head.done === true) throw new HoldfastError('kernel.internal', { reason: 'a sealed stream without a head' });
-    this.#staged.set(artifactId, clock.monotonicMs());
-    await blobs.put(artifactId, sealed);
+    this.#staged.set(artifactId, Number.POSITIVE_INFINITY);
+    try {
+      await blobs.put(artifactId, sealed);
+    } catch (error) {
+      this.#staged.delete(artifactId);
+      throw error;
+    }
     this.#staged.set(artifactId, clock.monotonicMs());
     const { size, sha256 } = content;
     const at = clock.now();
@@ -172,15 +178,14 @@ export class Artifacts {
     await blobs.delete(artifactId);
   }
 
-  /** Deletes blobs that no row names: what a crash between upload and commit left. Gives their number. */
+  /** Deletes blobs that no row names: what a crash or a failure between upload and commit left. Gives their number. */
   async sweep(): Promise<number> {
     const { artifacts, blobs, clock } = this.#ports;
+    const now = clock.monotonicMs();
+    for (const [key, stagedAt] of this.#staged) if (now - stagedAt >= STAGED_MS) this.#staged.delete(key);
     let swept = 0;
     for await (const key of blobs.keys()) {
-      const stagedAt = this.#staged.get(key);
-      if (stagedAt !== undefined && clock.monotonicMs() - stagedAt < STAGED_MS) continue;
-      this.#staged.delete(key);
-      if (await artifacts.exists(key)) continue;
+      if (this.#staged.has(key) || (await artifacts.exists(key))) continue;
       await blobs.delete(key);
       swept++;
     }
