@@ -69,4 +69,15 @@ describe('the checkpoint file', () => {
     expect(notes.length).toBeLessThan(4000);
     expect(notes.slice(-2000)).toEqual(Array.from({ length: 2000 }, (_, at) => String(18_001 + at)));
   });
+
+  it('thins them while it runs too, and goes on', async () => {
+    const file = fresh();
+    writeFileSync(file, Array.from({ length: 20_000 }, (_, at) => `"${at}"\n`).join(''));
+    const checkpoints = await FileCheckpoints.open(file);
+    await checkpoints.append('newest');
+    await checkpoints.append('after it');
+    const notes = await checkpoints.read();
+    expect(notes.length).toBeLessThan(4000);
+    expect(notes.slice(-2)).toEqual(['newest', 'after it']);
+  });
 });

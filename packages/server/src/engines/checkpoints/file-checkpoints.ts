@@ -4,7 +4,7 @@ import { encodeUtf8, HoldfastError } from '@holdfast/kernel';
 import type { CheckpointFile } from '@holdfast/trust/ports';
 import { errnoOf, fromSystem, syncFolder } from '../durable-files.ts';
 
-/** Past this many the older ones are thinned at the next start: fewer say less exactly where a log was altered. */
+/** Past this many the older ones are thinned: fewer say less exactly where a log was altered. */
 const MOST = 20_000;
 const RECENT = 2000;
 const KEPT_OF_OLDER = 16;
@@ -13,21 +13,18 @@ const KEPT_OF_OLDER = 16;
 export class FileCheckpoints implements CheckpointFile {
   readonly #file: string;
   #length: number;
+  #lines: number;
 
-  private constructor(file: string, length: number) {
+  private constructor(file: string, kept: Kept) {
     this.#file = file;
-    this.#length = length;
+    this.#length = kept.length;
+    this.#lines = kept.lines;
   }
 
   /** Opens the file, making it if need be. What follows the last line end was torn by a crash and is dropped. */
   static async open(file: string): Promise<FileCheckpoints> {
     try {
-      const text = await textOf(file);
-      const lines = text.split('\n').slice(0, -1);
-      const kept = lines.length > MOST ? thinned(lines) : lines;
-      const content = kept.map((line) => `${line}\n`).join('');
-      if (content !== text || text === '') await replace(file, content);
-      return new FileCheckpoints(file, encodeUtf8(content).length);
+      return new FileCheckpoints(file, await tidy(file));
     } catch (error) {
       throw fromSystem(error, 'opening the checkpoint file');
     }
@@ -53,6 +50,18 @@ export class FileCheckpoints implements CheckpointFile {
     } catch (error) {
       throw fromSystem(error, 'keeping a checkpoint');
     }
+    if (this.#lines > MOST) await this.#thin();
+  }
+
+  /** The new checkpoint is kept already: a file that cannot be thinned now is thinned with a later one. */
+  async #thin(): Promise<void> {
+    try {
+      const { length, lines } = await tidy(this.#file);
+      this.#length = length;
+      this.#lines = lines;
+    } catch {
+      return;
+    }
   }
 
   async #append(handle: FileHandle, line: Uint8Array): Promise<void> {
@@ -66,7 +75,24 @@ export class FileCheckpoints implements CheckpointFile {
     }
     await handle.sync();
     this.#length += line.length;
+    this.#lines += 1;
   }
+}
+
+interface Kept {
+  /** Octets of the file. */
+  readonly length: number;
+  readonly lines: number;
+}
+
+/** Leaves whole lines only, and no more than there may be. */
+async function tidy(file: string): Promise<Kept> {
+  const text = await textOf(file);
+  const lines = text.split('\n').slice(0, -1);
+  const kept = lines.length > MOST ? thinned(lines) : lines;
+  const content = kept.map((line) => `${line}\n`).join('');
+  if (content !== text || text === '') await replace(file, content);
+  return { length: encodeUtf8(content).length, lines: kept.length };
 }
 
 function thinned(lines: readonly string[]): readonly string[] {
