@@ -1,9 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { concatBytes } from '@holdfast/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type BrokerProgram, startBrokerProgram } from './testing/broker-program.ts';
 import { PipeTransport } from './testing/pipe.ts';
 import { Bench } from './testing/test-core.ts';
 import { loadSequences, playSequence, type Wire } from './testing/vectors.ts';
@@ -92,24 +91,16 @@ describe("Mosquitto's wire sequences", () => {
   });
 
   describe('against the conformance program', () => {
-    let program: ChildProcess;
-    let port = 0;
+    let program: BrokerProgram;
 
     beforeAll(async () => {
-      const script = new URL('../../../../../interop/src/conformance/broker.ts', import.meta.url);
-      program = spawn(process.execPath, [script.pathname, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
-      const lines = createInterface({ input: program.stdout as NodeJS.ReadableStream });
-      const [line] = (await once(lines, 'line')) as [string];
-      port = Number(/:(\d+),/.exec(line)?.[1]);
+      program = await startBrokerProgram();
     });
 
-    afterAll(async () => {
-      program.kill('SIGTERM');
-      await once(program, 'exit');
-    });
+    afterAll(() => program.stop());
 
     it('pass over a socket', async () => {
-      const faults = await playAll(() => socketWire(port));
+      const faults = await playAll(() => socketWire(program.port));
       report('over a socket', faults);
       expect(faults).toEqual([]);
     });
