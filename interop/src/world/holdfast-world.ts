@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,6 +7,7 @@ import type { ApiClient, Execution } from '@holdfast/api';
 import { generatePrivateKey, importPrivateKeyPem } from '@holdfast/crypto';
 import { EstClient, HttpsClient } from '@holdfast/device';
 import { seededRandom, systemClock } from '@holdfast/kernel';
+import { succeed } from './run-tool.ts';
 import { HoldfastProcess, type HoldfastPorts } from './holdfast-process.ts';
 
 /** The name every listener's certificate has. */
@@ -27,8 +29,8 @@ export interface EnrolledDevice extends Credential {
 export const PRODUCTS = { believed: 'believed', proven: 'proven' } as const;
 
 const FIRMWARE_BYTES = 20_000;
-const PRESENCE_ATTEMPTS = 100;
-const PRESENCE_PAUSE_MS = 50;
+const ATTEMPTS = 100;
+const PAUSE_MS = 50;
 
 /** A fresh server with two products, and everything a stranger needs to meet it. */
 export class HoldfastWorld {
@@ -100,6 +102,13 @@ export class HoldfastWorld {
     return { certificatePem, privateKeyPem, certificateFile, keyFile };
   }
 
+  /** Certificates of `keep` whose name begins so: name and PEM. */
+  kept(prefix: string): readonly (readonly [string, string])[] {
+    const folder = this.scratch('credentials');
+    const files = readdirSync(folder).filter((file) => file.startsWith(prefix) && file.endsWith('.crt'));
+    return files.map((file) => [path.basename(file, '.crt'), readFileSync(path.join(folder, file), 'utf8')]);
+  }
+
   /** A device that enrolled with our own client, for strangers that speak something else. */
   async enroll(prefix: string, product: string = PRODUCTS.believed): Promise<EnrolledDevice> {
     const serial = this.newSerial(prefix);
@@ -144,12 +153,34 @@ export class HoldfastWorld {
 
   /** Waits until the server sees a device connected, or gone. */
   async untilPresent(device: string, connected: boolean): Promise<void> {
-    for (let attempt = 0; attempt < PRESENCE_ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { presence } = await this.api.call('devices.show', { device });
       if (presence.connected === connected) return;
-      await sleep(PRESENCE_PAUSE_MS);
+      await sleep(PAUSE_MS);
     }
     throw new Error(`${device} is still ${connected ? 'not connected' : 'connected'}`);
+  }
+
+  /** Waits until the published revocation list names a certificate. */
+  async untilRevoked(certificateFile: string): Promise<void> {
+    const certificate = new X509Certificate(readFileSync(certificateFile));
+    const serial = Buffer.from(certificate.serialNumber, 'hex');
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const list = await this.fetchCrl(certificateFile);
+      if (list.includes(serial)) return;
+      await sleep(PAUSE_MS);
+    }
+    throw new Error('the revocation list does not name it');
+  }
+
+  /** The revocation list that a certificate points at, DER. */
+  async fetchCrl(certificateFile: string): Promise<Buffer> {
+    const text = await succeed('openssl', ['x509', '-in', certificateFile, '-noout', '-ext', 'crlDistributionPoints']);
+    const [url] = /http:\S+/.exec(text.toString()) ?? [];
+    if (url === undefined) throw new Error('the certificate points at no revocation list');
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+    return Buffer.from(await response.arrayBuffer());
   }
 
   async close(): Promise<void> {
