@@ -178,6 +178,15 @@ describe('attestation', () => {
       expect(await world.attestation.appraise(bare, token)).toMatchObject({ code: 'posture.no_anchor' });
     });
 
+    it('without end, but does not let one device fill the log with it', async () => {
+      const refusals = async () => (await world.audit()).filter(({ action }) => action === 'evidence.refused');
+      for (let i = 0; i < 60; i++) await world.attestation.appraise(principal, Uint8Array.of(i));
+      expect(await refusals()).toHaveLength(50);
+      world.clock.advance(MINUTE_MS);
+      expect(await world.attestation.appraise(principal, Uint8Array.of(1))).toMatchObject({ kind: 'refused' });
+      expect(JSON.parse((await refusals()).at(-1)?.details ?? '')).toMatchObject({ unlogged: 10 });
+    });
+
     it('a nonce whose evidence was refused, on a second try', async () => {
       const given = await nonce();
       await world.attestation.appraise(principal, stranger.evidence(given));

@@ -173,6 +173,15 @@ describe('enrollment in two steps', () => {
     await create(claim);
   });
 
+  it('refuses a replayed claim for ever and does not let it fill the log (AC12)', async () => {
+    const claim = await world.addClaim();
+    for (let i = 0; i < 60; i++) {
+      await expect(register(claim, 'made up', 'lamp-1')).rejects.toThrowError(coded('identity.bad_token'));
+    }
+    const refusals = (await world.audit()).filter(({ details }) => details.includes('identity.bad_token'));
+    expect(refusals).toHaveLength(50);
+  });
+
   describe('after a crash', () => {
     it('starts over with the same key on a new connection, leaving one certificate', async () => {
       const claim = await world.addClaim({ quota: 1 });

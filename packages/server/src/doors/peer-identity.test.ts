@@ -150,7 +150,11 @@ describe('who a peer is', () => {
       const { store, audit, outbox } = opened;
       const enrollment = new Enrollment({
         ...repositories,
-        ...{ clock, store, audit, outbox, random: systemRandom },
+        clock,
+        store,
+        audit,
+        outbox,
+        random: systemRandom,
         authority: {
           async issue(...order) {
             await happen();

@@ -1,11 +1,12 @@
 import { type Clock, type ErrorCode, HoldfastError } from '@holdfast/kernel';
 import type { DeviceId, Sha256Hex, Store } from '../ports/index.ts';
-import type { ClaimPrincipal, DevicePrincipal } from '../principal.ts';
+import { actorOf, type ClaimPrincipal, type DevicePrincipal } from '../principal.ts';
 import type { Applicant } from './certificate-request.ts';
 import type { EnrollmentContext } from './contracts.ts';
 import { CLAIM_RULES, type ClaimFacts, judge, KEY_RULES, type PolicyRule } from './enrollment-policy.ts';
-import type { EnrollmentRecords, KeyHistory } from './enrollment-records.ts';
+import type { EnrollmentRecords, KeyHistory, Refusal } from './enrollment-records.ts';
 import { type Rate, RateLimit } from './rate-limit.ts';
+import { RefusalPace } from './refusal-pace.ts';
 
 export interface EnrollmentGatePorts {
   readonly clock: Clock;
@@ -27,18 +28,20 @@ const CLAIM_RATE: Rate = { burst: 1000, perSecond: 200 };
 const TENANT_RATE: Rate = { burst: 5000, perSecond: 1000 };
 const NO_HISTORY: KeyHistory = { owner: undefined, unused: undefined, reopened: false };
 
-/** Asks the policy tables and logs every refusal. */
+/** Asks the policy tables and logs refusals, at a pace no asker sets. */
 export class EnrollmentGate {
   readonly #ports: EnrollmentGatePorts;
   readonly #records: EnrollmentRecords;
   readonly #claims: RateLimit;
   readonly #tenants: RateLimit;
+  readonly #pace: RefusalPace;
 
   constructor(ports: EnrollmentGatePorts, records: EnrollmentRecords) {
     this.#ports = ports;
     this.#records = records;
     this.#claims = new RateLimit(ports.claimRate ?? CLAIM_RATE);
     this.#tenants = new RateLimit(ports.tenantRate ?? TENANT_RATE);
+    this.#pace = new RefusalPace(ports.clock);
   }
 
   /**
@@ -110,19 +113,24 @@ export class EnrollmentGate {
   async demand<Facts>(
     rules: readonly PolicyRule<Facts>[],
     facts: Facts,
-    { principal, context }: Asking,
+    asking: Asking,
     key?: Sha256Hex,
   ): Promise<void> {
     const verdict = judge(rules, facts);
     if (verdict.kind === 'allowed') return;
-    await this.#ports.store.commit([this.#records.refusing(principal, context, { ...verdict, key })]);
+    await this.#log(asking, { ...verdict, key });
     throw new HoldfastError(verdict.code, { rule: verdict.rule });
   }
 
   /** Logs a refusal that no table row stands for, and throws it. */
-  async refuse({ principal, context }: Asking, code: ErrorCode, rule: string): Promise<never> {
-    const refusal = { code, rule, audit: 'enrollment.refused', key: undefined };
-    await this.#ports.store.commit([this.#records.refusing(principal, context, refusal)]);
+  async refuse(asking: Asking, code: ErrorCode, rule: string): Promise<never> {
+    await this.#log(asking, { code, rule, audit: 'enrollment.refused', key: undefined });
     throw new HoldfastError(code, { rule });
+  }
+
+  async #log({ principal, context }: Asking, refusal: Omit<Refusal, 'pace'>): Promise<void> {
+    const pace = this.#pace.take(`${principal.tenant} ${actorOf(principal)}`);
+    if (pace === undefined) return;
+    await this.#ports.store.commit([this.#records.refusing(principal, context, { ...refusal, pace })]);
   }
 }

@@ -43,6 +43,15 @@ export interface KeyHistory {
   readonly reopened: boolean;
 }
 
+/** A refusal as the log has it. */
+export interface Refusal {
+  readonly code: string;
+  readonly rule: string;
+  readonly audit: string;
+  readonly key: Sha256Hex | undefined;
+  readonly pace: { readonly unlogged?: number };
+}
+
 export type SerialChoice =
   | { readonly kind: 'named'; readonly serialNumber: string }
   | { readonly kind: 'open'; readonly code: ErrorCode };
@@ -180,12 +189,7 @@ export class EnrollmentRecords {
   refusing(
     principal: { readonly tenant: Tenant } & Parameters<typeof actorOf>[0],
     context: EnrollmentContext,
-    refusal: {
-      readonly code: string;
-      readonly rule: string;
-      readonly audit: string;
-      readonly key: Sha256Hex | undefined;
-    },
+    refusal: Refusal,
   ): Write {
     return this.#ports.audit.entry({
       tenant: principal.tenant,
@@ -198,6 +202,7 @@ export class EnrollmentRecords {
         door: context.door,
         remoteAddress: context.remoteAddress,
         key: refusal.key ?? null,
+        ...refusal.pace,
       },
     });
   }

@@ -44,6 +44,7 @@ export {
 } from './ocsp-responder.ts';
 export { OcspSigner, type OcspSignerHealth, type OcspSignerPorts } from './ocsp-signer.ts';
 export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
+export { RefusalPace } from './refusal-pace.ts';
 export { type EstablishWish, Registry, type RegistryActor, type RegistryPorts } from './registry.ts';
 export { Revocation, type RevocationOutcome, type RevocationPorts } from './revocation.ts';
 export {

@@ -3,7 +3,7 @@ import { type Clock, decodeHex, encodeHex, type ErrorCode, ERRORS, HoldfastError
 import { decodeSign1 } from '@holdfast/wire/cose';
 import { decodeEvidenceClaims } from '@holdfast/wire/eat';
 import type { ReferenceValues } from '../boot/index.ts';
-import { onFreshRead, type Registry } from '../identity/index.ts';
+import { onFreshRead, RefusalPace, type Registry } from '../identity/index.ts';
 import type {
   AcceptedEvidence,
   AttestationNonce,
@@ -71,9 +71,11 @@ type Finding =
 /** The verifier of RFC 9334: takes evidence and says what a device is worth. */
 export class Attestation implements AttestationDoor {
   readonly #ports: AttestationPorts;
+  readonly #pace: RefusalPace;
 
   constructor(ports: AttestationPorts) {
     this.#ports = ports;
+    this.#pace = new RefusalPace(ports.clock);
   }
 
   /** A nonce that this device may answer once, within five minutes. */
@@ -128,29 +130,35 @@ export class Attestation implements AttestationDoor {
   }
 
   async #refuse(
-    { principal, device }: Subject,
+    subject: Subject,
     given: {
       readonly finding: Extract<Finding, { kind: 'refused' }>;
       readonly record: PostureRecord | undefined;
       readonly consumed: readonly Write[];
     },
   ): Promise<AttestationResult> {
-    const { audit, outbox, store } = this.#ports;
-    const { tenant, deviceId } = principal;
-    const { code, detail } = given.finding;
-    await store.commit([
-      ...given.consumed,
+    const { deviceId } = subject.device;
+    const { code } = given.finding;
+    await this.#ports.store.commit([...given.consumed, ...this.#refusal(subject, given.finding)]);
+    const posture = standingPosture(given.record?.posture ?? POSTURE_MACHINE.initial, subject.device);
+    return { kind: 'refused', deviceId, code, posture, reasons: [{ code, words: ERRORS[code].message }] };
+  }
+
+  #refusal({ principal, device }: Subject, { code, detail }: Extract<Finding, { kind: 'refused' }>): readonly Write[] {
+    const { audit, outbox } = this.#ports;
+    const { tenant, deviceId } = device;
+    const pace = this.#pace.take(`${tenant} ${deviceId}`);
+    if (pace === undefined) return [];
+    return [
       audit.entry({
         tenant,
         actor: actorOf(principal),
         action: 'evidence.refused',
         subject: deviceId,
-        details: { code, detail },
+        details: { code, detail, ...pace },
       }),
       outbox.event({ tenant, name: 'evidence.refused', subject: deviceId, data: { code } }),
-    ]);
-    const posture = standingPosture(given.record?.posture ?? POSTURE_MACHINE.initial, device);
-    return { kind: 'refused', deviceId, code, posture, reasons: [{ code, words: ERRORS[code].message }] };
+    ];
   }
 
   async #accept(
