@@ -2,10 +2,13 @@ import type { Stranger } from './stranger.ts';
 import { awsSdk } from './stranger/aws-sdk.ts';
 import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/certificates.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
+import { espsecure, imgtool } from './stranger/image-tools.ts';
+import { mbedtls } from './stranger/mbedtls.ts';
 import { mosquitto } from './stranger/mosquitto.ts';
 import { mqttJs } from './stranger/mqtt-js.ts';
 import { paho } from './stranger/paho.ts';
 import { strongswan } from './stranger/strongswan.ts';
+import { virtualDevice } from './stranger/virtual-device.ts';
 
 /** Everybody Holdfast is held against, in the order they are met. */
 export const STRANGERS: readonly Stranger[] = [
@@ -13,10 +16,14 @@ export const STRANGERS: readonly Stranger[] = [
   mqttJs,
   mosquitto,
   paho,
+  mbedtls,
   curlOpenssl,
   strongswan,
   opensslVerify,
   certtool,
   pkijsReader,
   peculiarX509,
+  imgtool,
+  virtualDevice,
+  espsecure,
 ];
