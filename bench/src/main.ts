@@ -7,7 +7,12 @@ import { machineLines, reportLines } from './harness/report.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { smoke: { type: 'boolean' }, json: { type: 'boolean' }, rounds: { type: 'string', default: '5' }, help: { type: 'boolean' } },
+  options: {
+    smoke: { type: 'boolean' },
+    json: { type: 'boolean' },
+    rounds: { type: 'string', default: '5' },
+    help: { type: 'boolean' },
+  },
 });
 const isAll = positionals.length === 0 || positionals.includes('all');
 const chosen = isAll ? BENCHES : BENCHES.filter(({ name }) => positionals.includes(name));
@@ -15,7 +20,9 @@ const unknown = positionals.filter((name) => name !== 'all' && !BENCHES.some((be
 const rounds = Number(values.rounds);
 
 if (values.help === true || unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
-  console.error(`npm run bench -- [NAME ...|all] [--smoke] [--json] [--rounds N]\n\n${BENCHES.map(({ name, words }) => `  ${name.padEnd(18)} ${words}`).join('\n')}`);
+  console.error(
+    `npm run bench -- [NAME ...|all] [--smoke] [--json] [--rounds N]\n\n${BENCHES.map(({ name, words }) => `  ${name.padEnd(18)} ${words}`).join('\n')}`,
+  );
   process.exit(values.help === true ? 0 : 64);
 }
 
@@ -36,4 +43,5 @@ for (const { name, words, run } of chosen) {
     process.exitCode = 1;
   }
 }
-if (values.json === true) console.log(JSON.stringify({ machine, rounds: effort.rounds, smoke: effort.smoke, results }, undefined, 2));
+if (values.json === true)
+  console.log(JSON.stringify({ machine, rounds: effort.rounds, smoke: effort.smoke, results }, undefined, 2));

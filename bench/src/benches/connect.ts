@@ -1,4 +1,12 @@
-import { alternate, atMost, type Bench, type BenchReport, type Contender, type Effort, type Sample } from '../harness/bench.ts';
+import {
+  alternate,
+  atMost,
+  type Bench,
+  type BenchReport,
+  type Contender,
+  type Effort,
+  type Sample,
+} from '../harness/bench.ts';
 import { cpuMicros } from '../harness/processes.ts';
 import { publicKeySpeed, hasOpenssl } from '../peers/openssl.ts';
 import { withBrokers, type Brokers } from '../harness/brokers.ts';
@@ -12,13 +20,19 @@ const COLD: Kind = { resume: 0 };
 const HYBRID: Kind = { resume: 0, groups: 'X25519MLKEM768:X25519' };
 const RESUMED: Kind = { resume: 1 };
 
-async function measure({ generator, fleet }: Brokers, subject: { readonly pid: number; readonly port: number }, load: Omit<Load, 'mode' | 'port'>): Promise<Sample> {
+async function measure(
+  { generator, fleet }: Brokers,
+  subject: { readonly pid: number; readonly port: number },
+  load: Omit<Load, 'mode' | 'port'>,
+): Promise<Sample> {
   const ready = await startLoad(generator, fleet, { mode: 'connect', port: subject.port, concurrency: 32, ...load });
   const before = cpuMicros(subject.pid);
   const result = await ready.go();
   const cpu = cpuMicros(subject.pid) - before;
   await ready.stop();
   if (result.failures > 0) throw new Error(`${result.failures} of ${result.operations} connects failed`);
+  if (load.resume === 1 && (result.resumed ?? 0) < result.operations * 0.9)
+    throw new Error(`only ${result.resumed} of ${result.operations} connects were resumed by ${subject.pid}`);
   return { 'CPU µs': cpu / result.operations, 'connects a second': result.operations / result.seconds };
 }
 
@@ -54,10 +68,22 @@ export const connectCold: Bench = {
       return {
         figures: rounds.figures(),
         targets: [
-          ...(rounds.has('mosquitto') ? [atMost('CPU beside mosquitto', rounds.ratio('CPU µs', 'holdfast', 'mosquitto'), 0.85)] : []),
+          ...(rounds.has('mosquitto')
+            ? [atMost('CPU beside mosquitto', rounds.ratio('CPU µs', 'holdfast', 'mosquitto'), 0.85)]
+            : []),
           ...(limit === undefined ? [] : [atMost('CPU in times of sign + 2 verify + 2 X25519', own / limit, 7.5)]),
         ],
-        notes: [...brokers.notes, ...(limit === undefined ? ['skipped: the physical limit, no openssl'] : [`limit by openssl speed: ${limit.toFixed(0)} µs`]), ...(hybrid.length === 0 ? ['skipped: hybrid X25519MLKEM768, which the OpenSSL of the native generator may not have; BENCH_GENERATOR=node shows it'] : [])],
+        notes: [
+          ...brokers.notes,
+          ...(limit === undefined
+            ? ['skipped: the physical limit, no openssl']
+            : [`limit by openssl speed: ${limit.toFixed(0)} µs`]),
+          ...(hybrid.length === 0
+            ? [
+                'skipped: hybrid X25519MLKEM768, which the OpenSSL of the native generator may not have; BENCH_GENERATOR=node shows it',
+              ]
+            : []),
+        ],
       };
     }),
 };
@@ -74,7 +100,9 @@ export const connectResumed: Bench = {
       return {
         figures: rounds.figures(),
         targets: [
-          ...(rounds.has('mosquitto') ? [atMost('CPU beside mosquitto', rounds.ratio('CPU µs', 'holdfast', 'mosquitto'), 0.75)] : []),
+          ...(rounds.has('mosquitto')
+            ? [atMost('CPU beside mosquitto', rounds.ratio('CPU µs', 'holdfast', 'mosquitto'), 0.75)]
+            : []),
           atMost('CPU beside own cold connect', rounds.ratio('CPU µs', 'holdfast', 'holdfast cold'), 0.55),
         ],
         notes: brokers.notes,

@@ -30,6 +30,8 @@ export interface LoadResult {
   readonly operations: number;
   readonly failures: number;
   readonly seconds: number;
+  /** Connect: how many of them were resumed. */
+  readonly resumed?: number;
   /** Hold: who was cut, and when on the monotonic clock in nanoseconds. */
   readonly cuts?: readonly (readonly [name: string, nanos: number])[];
 }
@@ -93,7 +95,9 @@ export async function startLoad(kind: GeneratorKind, fleet: Fleet, load: Load): 
   const child =
     kind === 'native'
       ? spawn(NATIVE, flags, { stdio: ['pipe', 'pipe', 'pipe'] })
-      : spawn(process.execPath, ['--no-warnings', path.join(FOLDER, 'node-load.ts'), ...flags], { stdio: ['pipe', 'pipe', 'pipe'] });
+      : spawn(process.execPath, ['--no-warnings', path.join(FOLDER, 'node-load.ts'), ...flags], {
+          stdio: ['pipe', 'pipe', 'pipe'],
+        });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
   child.stdin.on('error', () => undefined);

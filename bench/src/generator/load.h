@@ -13,7 +13,9 @@ struct settings {
 
 struct identity {
   char name[128];
-  SSL_SESSION *session;
+  /* DER: OpenSSL uses a session object once (RFC 8446 C.4), and Node gives no new ticket on a resumed connection. */
+  uint8_t *ticket;
+  int ticket_length;
 };
 
 enum stage { CLOSED, CONNECTING, HANDSHAKING, AWAITING_CONNACK, OPEN };

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 static struct connection **all;
-static int opened, finished, failures;
+static int opened, finished, failures, resumed;
 
 
 /* Connects: each slot works through identities of its own, so that no two connections ever have one name. */
@@ -22,6 +22,7 @@ static void next_connection(struct connection *connection) {
 static void connect_opened(struct connection *connection) {
   static const uint8_t disconnect[] = {0xe0, 0};
   finished++;
+  if (SSL_session_reused(connection->ssl)) resumed++;
   connection_append(connection, disconnect, sizeof disconnect);
   connection_flush(connection);
   connection_close(connection, 0);
@@ -55,11 +56,12 @@ void run_connect(void) {
   all = calloc((size_t)settings.concurrency, sizeof *all);
   for (int i = 0; i < settings.concurrency; i++) all[i] = connection_make(i);
   if (settings.resume) connect_batch(identity_count);
-  failures = 0;
+  failures = resumed = 0;
   ready_and_wait();
   start = now_seconds();
   connect_batch(settings.count);
-  printf("{\"operations\":%d,\"failures\":%d,\"seconds\":%.6f}\n", settings.count, failures, now_seconds() - start);
+  printf("{\"operations\":%d,\"failures\":%d,\"resumed\":%d,\"seconds\":%.6f}\n", settings.count, failures, resumed,
+         now_seconds() - start);
 }
 
 /* Fan: subscribers first, then publishers; as many messages on their way as the window allows. */

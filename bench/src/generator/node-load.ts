@@ -6,7 +6,22 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { encodeAck, encodeConnect, encodePublish, encodeSubscribe, FrameSplitter } from '@holdfast/wire/mqtt';
 
-const TEXTS = ['mode', 'port', 'count', 'concurrency', 'resume', 'groups', 'qos', 'size', 'window', 'publishers', 'subscribers', 'seconds', 'identities', 'ca'];
+const TEXTS = [
+  'mode',
+  'port',
+  'count',
+  'concurrency',
+  'resume',
+  'groups',
+  'qos',
+  'size',
+  'window',
+  'publishers',
+  'subscribers',
+  'seconds',
+  'identities',
+  'ca',
+];
 const { values } = parseArgs({ options: Object.fromEntries(TEXTS.map((name) => [name, { type: 'string' as const }])) });
 const text = (name: string, fallback = ''): string => String(values[name] ?? fallback);
 const number = (name: string, fallback: number): number => Number(values[name] ?? fallback);
@@ -14,6 +29,7 @@ const number = (name: string, fallback: number): number => Number(values[name] ?
 const ca = readFileSync(text('ca'));
 const folder = text('identities');
 const names = readFileSync(path.join(folder, 'names'), 'utf8').trim().split('\n');
+let resumed = 0;
 const sessions = new Map<string, Buffer>();
 const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
@@ -38,7 +54,18 @@ function open(name: string, onPacket: OnPacket, onClose: () => void): Promise<TL
   socket.setNoDelay(true);
   socket.on('session', (ticket) => sessions.set(name, ticket));
   socket.on('secureConnect', () =>
-    socket.write(encodeConnect({ version: 4, clean: true, keepAlive: 300, clientId: name, will: undefined, userName: undefined, password: undefined, properties: {} })),
+    socket.write(
+      encodeConnect({
+        version: 4,
+        clean: true,
+        keepAlive: 300,
+        clientId: name,
+        will: undefined,
+        userName: undefined,
+        password: undefined,
+        properties: {},
+      }),
+    ),
   );
   socket.on('data', (chunk: Uint8Array) => {
     splitter.push(chunk, {
@@ -74,6 +101,7 @@ async function connectBatch(count: number): Promise<number> {
     for (let at = slot; left-- > 0; at = at + slots < names.length ? at + slots : slot) {
       try {
         const socket = await open(names[at] ?? '', ignore, ignore);
+        if (socket.isSessionReused()) resumed++;
         socket.end(Uint8Array.of(0xe0, 0));
       } catch {
         failures++;
@@ -87,10 +115,11 @@ async function connectBatch(count: number): Promise<number> {
 async function runConnect(): Promise<object> {
   if (number('resume', 0) === 1) await connectBatch(names.length);
   await readyAndWait();
+  resumed = 0;
   const started = performance.now();
   const operations = number('count', 1);
   const failures = await connectBatch(operations);
-  return { operations, failures, seconds: seconds(started) };
+  return { operations, failures, resumed, seconds: seconds(started) };
 }
 
 async function runFan(): Promise<object> {
@@ -113,13 +142,19 @@ async function runFan(): Promise<object> {
         if (first >> 4 === 3) {
           delivered++;
           const at = 2 + (((body[0] ?? 0) << 8) | (body[1] ?? 0));
-          if (((first >> 1) & 3) === 1) socket.write(encodeAck('puback', ((body[at] ?? 0) << 8) | (body[at + 1] ?? 0), 4));
+          if (((first >> 1) & 3) === 1)
+            socket.write(encodeAck('puback', ((body[at] ?? 0) << 8) | (body[at + 1] ?? 0), 4));
         }
         wake();
       },
       lost,
     );
-    socket.write(encodeSubscribe({ packetId: 1, subscriptions: [{ text: publishers === 1 ? 'bench/all' : 'bench/+/up', qos }] }, 4));
+    socket.write(
+      encodeSubscribe(
+        { packetId: 1, subscriptions: [{ text: publishers === 1 ? 'bench/all' : 'bench/+/up', qos }] },
+        4,
+      ),
+    );
   };
   for (const name of names.slice(0, subscribers)) await listen(name);
   const senders: { readonly name: string; readonly socket: TLSSocket; inFlight: number }[] = [];
@@ -170,7 +205,11 @@ async function runFan(): Promise<object> {
   const started = performance.now();
   const count = number('count', 1);
   await batch(publishers * 2 + count);
-  return { operations: delivered - before, failures: count * subscribers - (delivered - before), seconds: seconds(started) };
+  return {
+    operations: delivered - before,
+    failures: count * subscribers - (delivered - before),
+    seconds: seconds(started),
+  };
 }
 
 async function runHold(): Promise<object> {

@@ -33,9 +33,17 @@ uint64_t now_nanos(void) {
 static int keep_session(SSL *ssl, SSL_SESSION *session) {
   struct connection *connection = SSL_get_app_data(ssl);
   if (!settings.resume) return 0;
-  if (connection->identity->session) SSL_SESSION_free(connection->identity->session);
-  connection->identity->session = session;
-  return 1;
+  free(connection->identity->ticket);
+  connection->identity->ticket = NULL;
+  connection->identity->ticket_length = i2d_SSL_SESSION(session, &connection->identity->ticket);
+  return 0;
+}
+
+static void offer_ticket(struct connection *connection) {
+  const uint8_t *at = connection->identity->ticket;
+  SSL_SESSION *session = d2i_SSL_SESSION(NULL, &at, connection->identity->ticket_length);
+  SSL_set_session(connection->ssl, session);
+  SSL_SESSION_free(session);
 }
 
 void tls_start(const struct handlers *handlers) {
@@ -80,7 +88,7 @@ void connection_open(struct connection *connection, struct identity *identity) {
   snprintf(file, sizeof file, "%s/%s.pem", settings.identities, identity->name);
   if (SSL_use_certificate_file(connection->ssl, file, SSL_FILETYPE_PEM) != 1) fail(file);
   if (SSL_use_PrivateKey_file(connection->ssl, file, SSL_FILETYPE_PEM) != 1) fail(file);
-  if (settings.resume && identity->session) SSL_set_session(connection->ssl, identity->session);
+  if (settings.resume && identity->ticket) offer_ticket(connection);
   SSL_set_connect_state(connection->ssl);
   SSL_set_fd(connection->ssl, connection->fd);
   connection->stage = CONNECTING;

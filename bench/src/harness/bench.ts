@@ -85,7 +85,11 @@ export class Rounds {
 
   figures(): readonly Figure[] {
     return [...this.#samples].flatMap(([subject, samples]) =>
-      Object.keys(samples[0] ?? {}).map((metric) => ({ subject, metric, spread: spreadOf(this.values(subject, metric)) })),
+      Object.keys(samples[0] ?? {}).map((metric) => ({
+        subject,
+        metric,
+        spread: spreadOf(this.values(subject, metric)),
+      })),
     );
   }
 

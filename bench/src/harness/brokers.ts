@@ -31,7 +31,10 @@ export async function withFolder<Result>(action: (folder: string) => Promise<Res
   }
 }
 
-export async function withBrokers<Result>(devices: number, action: (brokers: Brokers) => Promise<Result>): Promise<Result> {
+export async function withBrokers<Result>(
+  devices: number,
+  action: (brokers: Brokers) => Promise<Result>,
+): Promise<Result> {
   return withFolder(async (folder) => {
     const generator = await prepareGenerator();
     const fleet = await prepareFleet(folder, devices);
@@ -47,7 +50,10 @@ export async function withBrokers<Result>(devices: number, action: (brokers: Bro
           { name: 'holdfast', pid: holdfast.pid, port: holdfast.mqttPort },
           ...(mosquitto === undefined ? [] : [{ name: 'mosquitto', pid: mosquitto.pid, port: mosquitto.port }]),
         ],
-        notes: [`generator: ${generator}`, version === undefined ? 'skipped: mosquitto is not installed' : `peer: ${version}, ACL file, no persistence`],
+        notes: [
+          `generator: ${generator}`,
+          version === undefined ? 'skipped: mosquitto is not installed' : `peer: ${version}, ACL file, no persistence`,
+        ],
       });
     } finally {
       await holdfast.stop();

@@ -24,7 +24,10 @@ export async function openServices(dataFolder: string) {
   const { config } = loadConfig({ environment: {}, flags: { data: dataFolder } });
   const ports = { clock: systemClock, random: systemRandom, log: silentLog, closers, tenant: DEFAULT_TENANT };
   const foundation = await openFoundation(config, ports);
-  const rooms = await openRooms(foundation, { crlUri: (issuer) => `http://localhost/crl/${issuer}.crl`, artifactUrl: (job) => `https://localhost/artifacts/${job}` });
+  const rooms = await openRooms(foundation, {
+    crlUri: (issuer) => `http://localhost/crl/${issuer}.crl`,
+    artifactUrl: (job) => `https://localhost/artifacts/${job}`,
+  });
   const { store, audit, outbox, reader } = foundation.database;
   const shared = { ...ports, store, audit, outbox, ...rooms.repositories };
   return {
@@ -32,7 +35,11 @@ export async function openServices(dataFolder: string) {
     rooms,
     /** Without the rate limits, which are there to stop exactly this. */
     enrollment: new Enrollment({ ...shared, authority: rooms.authority, claimRate: NO_RATE, tenantRate: NO_RATE }),
-    policies: new Policies({ ...shared, policies: communicationRepositories(reader).policies, scopeOf: () => DEFAULT_ARN_SCOPE }),
+    policies: new Policies({
+      ...shared,
+      policies: communicationRepositories(reader).policies,
+      scopeOf: () => DEFAULT_ARN_SCOPE,
+    }),
     serverIdentity: () => new ServerIdentity({ ...shared, authority: rooms.authority }, []),
     close: () => closers.closeAll(),
   };
@@ -57,7 +64,14 @@ async function addProduct({ policies, rooms }: Services): Promise<void> {
   await policies.put(OPERATOR, 'bench', JSON.stringify(document));
   const boot = { format: 'mcuboot', headerSize: 512, slotSize: 32 * 2 ** 20, align: 8 } as const;
   const imageKeyId = await rooms.images.create(OPERATOR, 'ecdsa-p256');
-  await rooms.products.create(OPERATOR, { name: PRODUCT, hardwareRevisions: ['rev-a'], evidence: 'none', policies: ['bench'], imageKeyId, boot });
+  await rooms.products.create(OPERATOR, {
+    name: PRODUCT,
+    hardwareRevisions: ['rev-a'],
+    evidence: 'none',
+    policies: ['bench'],
+    imageKeyId,
+    boot,
+  });
 }
 
 export async function addClaim({ rooms }: Services, quota: number) {
@@ -120,7 +134,10 @@ async function enrollAll(services: Services, identities: string, devices: number
       const csr = await createCsr({ subject: [{ type: 'commonName', value: 'bench' }] }, createSigner(key));
       const context = { connectionId: `bench-${from + index}`, remoteAddress: '127.0.0.1', door: 'est' } as const;
       const { deviceId, certificateDer } = await services.enrollment.enrollDirect(claim, csr, context);
-      writeFileSync(path.join(identities, `${deviceId}.pem`), encodePem('CERTIFICATE', certificateDer) + key.exportPem());
+      writeFileSync(
+        path.join(identities, `${deviceId}.pem`),
+        encodePem('CERTIFICATE', certificateDer) + key.exportPem(),
+      );
       return deviceId;
     });
     names.push(...(await Promise.all(batch)));

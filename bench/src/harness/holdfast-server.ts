@@ -35,7 +35,12 @@ export interface ServerWish {
 }
 
 /** Starts `holdfast up` as users do, but directly, so that the process is the server. */
-export async function startHoldfast({ dataFolder, form = 'sources', args = [], compileCache }: ServerWish): Promise<HoldfastServer> {
+export async function startHoldfast({
+  dataFolder,
+  form = 'sources',
+  args = [],
+  compileCache,
+}: ServerWish): Promise<HoldfastServer> {
   const [mqtt = 0, https = 0, management = 0, open = 0] = await freePorts(4);
   const ports = ['--port-mqtt', mqtt, '--port-https', https, '--port-management', management, '--port-public', open];
   const cache = compileCache ?? path.join(REPOSITORY, 'node_modules/.cache/compile');
@@ -71,7 +76,8 @@ async function untilUp(stderr: NodeJS.ReadableStream | null, failure: () => stri
   const end = performance.now() + 20_000;
   while (!said.includes('Holdfast is up')) {
     const reason = failure();
-    if (reason !== undefined || performance.now() > end) throw new Error(`${reason ?? 'the server is not up'}: ${said}`);
+    if (reason !== undefined || performance.now() > end)
+      throw new Error(`${reason ?? 'the server is not up'}: ${said}`);
     await sleep(5);
   }
 }

@@ -74,7 +74,11 @@ export interface Subject {
 }
 
 /** Starts a long-lived program; what it wrote to stderr is told when it ends by itself. */
-export function startProcess(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Subject & { readonly child: ChildProcess } {
+export function startProcess(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Subject & { readonly child: ChildProcess } {
   const child = spawn(command, [...args], { stdio: ['ignore', 'ignore', 'pipe'], env });
   let said = '';
   let stopping = false;
@@ -98,14 +102,19 @@ export function startProcess(command: string, args: readonly string[], env: Node
 }
 
 /** Runs a program to its end. @returns stdout @throws with stderr when it fails */
-export async function run(command: string, args: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Promise<string> {
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
   const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
   const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`${path.basename(command)} failed (${code}): ${Buffer.concat(err).toString().slice(-2000)}`);
+  if (code !== 0)
+    throw new Error(`${path.basename(command)} failed (${code}): ${Buffer.concat(err).toString().slice(-2000)}`);
   return Buffer.concat(out).toString();
 }
 

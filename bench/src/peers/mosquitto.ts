@@ -15,7 +15,9 @@ export async function startMosquitto(fleet: Fleet): Promise<Subject & { readonly
   const folder = path.dirname(fleet.ca);
   const acl = path.join(folder, 'mosquitto.acl');
   const config = path.join(folder, 'mosquitto.conf');
-  writeFileSync(acl, ['pattern write bench/%u/up', 'pattern write bench/all', 'pattern read bench/#', ''].join('\n'), { mode: 0o600 });
+  writeFileSync(acl, ['pattern write bench/%u/up', 'pattern write bench/all', 'pattern read bench/#', ''].join('\n'), {
+    mode: 0o600,
+  });
   const lines = [
     ...(process.getuid?.() === 0 ? ['user root'] : []),
     'persistence false',

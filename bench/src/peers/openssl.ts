@@ -27,7 +27,16 @@ function each(text: string | undefined): number {
 
 /** Octets a CPU second. */
 export async function bulkSpeed(algorithm: 'sha256' | 'aes-256-gcm', size: number, seconds = 1): Promise<number> {
-  const out = await run('openssl', ['speed', '-mr', '-seconds', String(seconds), '-bytes', String(size), '-evp', algorithm]);
+  const out = await run('openssl', [
+    'speed',
+    '-mr',
+    '-seconds',
+    String(seconds),
+    '-bytes',
+    String(size),
+    '-evp',
+    algorithm,
+  ]);
   const match = /^\+F:\d+:[^:]+:([\d.]+)/m.exec(out);
   return Number(match?.[1]);
 }
