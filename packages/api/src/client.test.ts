@@ -25,6 +25,14 @@ describe('the typed client', () => {
     expect((failure as ApiProblem).problem.code).toBe('request.not_found');
   });
 
+  it('gives raw bytes as they came, and refuses an answer without them', async () => {
+    const octets = Uint8Array.of(0xff, 0, 1);
+    const raw = createClient(async () => ({ status: 200, text: '', octets }));
+    expect(await raw.call('releases.image', { release: 'r' })).toEqual(octets);
+    const { client } = clientAnswering(200, '{}');
+    await expect(client.call('releases.image', { release: 'r' })).rejects.toMatchObject({ code: 'request.invalid' });
+  });
+
   it('refuses an answer that has not the stated form', async () => {
     const { client } = clientAnswering(200, '{"rows":[{"id":7}]}');
     await expect(client.call('claims.list', {})).rejects.toMatchObject({ code: 'request.invalid' });

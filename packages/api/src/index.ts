@@ -9,6 +9,7 @@ export {
   type Transport,
 } from './client.ts';
 export { EVENTS_PATH, OPERATIONS, type Operation, type OperationName, type Operations } from './operations.ts';
+export * from './schemas/authority.ts';
 export * from './schemas/claim.ts';
 export * from './schemas/common.ts';
 export * from './schemas/communication.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Authority, AuthorityRequest, DestroyRootKey, InstallAuthority } from './schemas/authority.ts';
 import { Claim, CreateClaim, CreatedClaim } from './schemas/claim.ts';
 import { PageQuery, pageOf } from './schemas/common.ts';
 import { DeviceAccess, ExplainAccess, Policy, PolicyTarget, PutPolicy } from './schemas/communication.ts';
@@ -318,6 +319,36 @@ export const OPERATIONS = {
     summary: 'What a device may do now, and which statement decides',
     body: ExplainAccess,
     response: DeviceAccess,
+  },
+
+  'authority.show': {
+    method: 'GET',
+    path: '/api/v1/authority',
+    summary: 'The certificates of the authorities, and where the root key is',
+    response: Authority,
+  },
+  'authority.request': {
+    method: 'POST',
+    path: '/api/v1/authority/request',
+    summary: 'Ask another root to certify the issuing key',
+    response: AuthorityRequest,
+    reach: 'local',
+  },
+  'authority.install': {
+    method: 'POST',
+    path: '/api/v1/authority/install',
+    summary: 'Take in what a ceremony signed',
+    body: InstallAuthority,
+    response: Authority,
+    reach: 'local',
+  },
+  'authority.destroy-root-key': {
+    method: 'POST',
+    path: '/api/v1/authority/destroy-root-key',
+    summary: 'Erase the key of a root that a ceremony replaced',
+    body: DestroyRootKey,
+    response: Authority,
+    reach: 'local',
   },
 
   'audit.list': {

@@ -55,7 +55,7 @@ const ATTACKS_SEEN: Readonly<Record<string, RegExp>> = {
   'foreign-topics':
     /CONNACK success, CONNACK success; filters refused: 11 of 11; own filter: granted QoS 1; messages refused: 4 of 4; overheard: 0 of 1$/,
   'flipped-bit':
-    /^server: update\.image_refused \(boot\.hash_mismatch\); bootloader: boot\.hash_mismatch; still runs: 7\.28\.0$/,
+    /^untouched, on the bench: accepted; server: update\.image_refused \(boot\.hash_mismatch\); bootloader: boot\.hash_mismatch; still runs: 7\.28\.0$/,
   'unsigned-image':
     /^server: update\.image_refused \(boot\.signature_missing\); bootloader: boot\.signature_missing; still runs: 7\.28\.0$/,
   'older-counter': /^server: update\.counter_below_highest; bootloader: boot\.counter_too_low; still runs: 7\.28\.0$/,
@@ -64,7 +64,7 @@ const ATTACKS_SEEN: Readonly<Record<string, RegExp>> = {
   'revoked-resumed':
     /^MQTT TLSv1\.2: served before, resumed, CONNACK notAuthorized; MQTT TLSv1\.3: served before, resumed, CONNACK notAuthorized; HTTPS TLSv1\.2: served before, resumed, (HTTP 403|no answer.*); HTTPS TLSv1\.3: served before, resumed, (HTTP 403|no answer.*)$/,
   'copied-key':
-    /device: quarantined; reason: .*127\.0\.0\.[12]:\d+ and 127\.0\.0\.[12]:\d+; both again: CONNACK notAuthorized, CONNACK notAuthorized$/,
+    /after two take-overs: active; after the third: quarantined; reason: .*127\.0\.0\.[12]:\d+ and 127\.0\.0\.[12]:\d+; both again: CONNACK notAuthorized, CONNACK notAuthorized$/,
   'changed-job':
     /^server: failed, update\.manifest_refused; device, shown the document: below-threshold; installed: nothing; runs: 7\.28\.0$/,
   'changed-log': /^before: intact, \d+ entries; entry (\d+) changed: broken at \1; put back: intact, \d+ entries$/,

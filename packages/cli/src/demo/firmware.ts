@@ -23,8 +23,10 @@ interface ZipReader {
 }
 
 /** The real firmware of the demo. @throws `cli.demo_firmware_missing` */
-export async function loadFirmware(): Promise<{ readonly older: Firmware; readonly newer: Firmware }> {
-  const [older, newer] = await Promise.all([loadPackage(PACKAGES.older), loadPackage(PACKAGES.newer)]);
+export async function loadFirmware(
+  packages: { readonly older: string; readonly newer: string } = PACKAGES,
+): Promise<{ readonly older: Firmware; readonly newer: Firmware }> {
+  const [older, newer] = await Promise.all([loadPackage(packages.older), loadPackage(packages.newer)]);
   return { older, newer };
 }
 

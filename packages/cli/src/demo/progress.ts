@@ -1,5 +1,7 @@
 import type { CommandIo } from '../output/io.ts';
 
+/** A line that wraps is not cleared by going back to its beginning. */
+const WIDTH = 72;
 const CLEAR = '\r\u001b[2K';
 
 /** One line that says what is being waited for; on a terminal only, and gone without a trace. */
@@ -11,7 +13,7 @@ export class ProgressLine {
   }
 
   show(text: string): void {
-    if (this.#io.errIsTerminal) this.#io.err(`${CLEAR}  … ${text}`);
+    if (this.#io.errIsTerminal) this.#io.err(`${CLEAR}  … ${text.slice(0, WIDTH)}`);
   }
 
   clear(): void {

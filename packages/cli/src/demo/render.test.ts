@@ -31,7 +31,7 @@ describe('an outcome', () => {
   it('is a tick, the title, the time and what was seen on a terminal', () => {
     const lines = renderOutcome(1, held, PLAIN_TERMINAL).split('\n');
     expect(lines).toEqual([
-      '  ✓  1  a certificate of a foreign CA  41 ms',
+      `  ✓  1  ${'a certificate of a foreign CA'.padEnd(83)}    41 ms`,
       '       MQTT: no CONNACK; HTTPS: no answer',
       '',
     ]);
@@ -57,6 +57,16 @@ describe('an outcome', () => {
   it('is one tab-separated line without a terminal', () => {
     expect(renderOutcome(3, held, PIPE)).toBe('ok\t3\tforeign-ca\t41 ms\tMQTT: no CONNACK; HTTPS: no answer\n');
     expect(renderOutcome(3, broken, PIPE)).toBe('FAILED\t3\tforeign-ca\t41 ms\tMQTT: CONNACK success\n');
+  });
+
+  it('keeps what belongs together on one line while it fits', () => {
+    const seen = Array.from({ length: 8 }, (_, at) => `door ${at}: no answer at all`).join('; ');
+    const lines = renderOutcome(1, { ...held, seen }, PLAIN_TERMINAL)
+      .trimEnd()
+      .split('\n')
+      .slice(1);
+    expect(lines.length).toBe(3);
+    expect(lines.every((line) => /^ {7}door \d: .* at all$/.test(line))).toBe(true);
   });
 
   it('breaks long lines between words and loses none of them', () => {

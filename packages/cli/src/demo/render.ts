@@ -1,5 +1,5 @@
 import type { CommandIo } from '../output/io.ts';
-import type { Outcome } from './trial.ts';
+import { type Outcome, SEPARATOR } from './trial.ts';
 
 /** What a demo found; `--json` prints it as it is. */
 export interface DemoReport {
@@ -13,8 +13,8 @@ export interface DemoReport {
 
 type Look = Pick<CommandIo, 'outIsTerminal' | 'colour'>;
 
-const INDENT = ' '.repeat(6);
-const WIDTH = 100;
+const INDENT = ' '.repeat(7);
+const WIDTH = 92;
 // What a server or a device answered could otherwise rewrite the terminal.
 const CONTROL = /\p{Cc}/gu;
 
@@ -24,10 +24,10 @@ export function renderOutcome(number: number, outcome: Outcome, look: Look): str
   const seen = outcome.seen.replace(CONTROL, '\u{fffd}');
   if (!look.outIsTerminal) return `${[held ? 'ok' : 'FAILED', number, name, `${ms} ms`, seen].join('\t')}\n`;
   const mark = held ? paint('✓', 32, look) : paint('✗', 31, look);
-  const head = `${mark} ${String(number).padStart(2)}  ${title}`;
-  const time = paint(`${ms} ms`, 2, look);
-  const lines = [`  ${head}  ${time}`, ...wrap(seen).map((line) => paint(`${INDENT} ${line}`, 2, look))];
-  if (!held) lines.push(...wrap(`expected: ${expected}`).map((line) => paint(`${INDENT} ${line}`, 31, look)));
+  const time = paint(`${ms} ms`.padStart(9), 2, look);
+  const lines = [`  ${mark} ${String(number).padStart(2)}  ${title.padEnd(WIDTH - 9)}${time}`];
+  lines.push(...pack(seen.split(SEPARATOR)).map((line) => INDENT + paint(line, 2, look)));
+  if (!held) lines.push(...pack([`expected: ${expected}`]).map((line) => INDENT + paint(line, 31, look)));
   return `${lines.join('\n')}\n`;
 }
 
@@ -51,14 +51,17 @@ function paint(text: string, code: number, { colour }: Look): string {
   return colour ? `\u001b[${code}m${text}\u001b[0m` : text;
 }
 
-function wrap(text: string): readonly string[] {
+/** Observations side by side while they fit; one that is too long by itself breaks between words. */
+function pack(observations: readonly string[]): readonly string[] {
+  return fill(observations, SEPARATOR).flatMap((line) => (line.length > WIDTH ? fill(line.split(' '), ' ') : [line]));
+}
+
+function fill(parts: readonly string[], between: string): readonly string[] {
   const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + word.length + 1 > WIDTH) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
+  for (const part of parts) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + between.length + part.length > WIDTH) lines.push(part);
+    else lines[lines.length - 1] = last + between + part;
   }
-  return [...lines, line];
+  return lines;
 }

@@ -36,13 +36,16 @@ function failed(error: unknown): Finding {
   return { seen: describeFailure(error).line, held: false };
 }
 
+/** Between two observations. */
+export const SEPARATOR = '; ';
+
 /** One thing looked at: what, what was there, and whether that is right. */
 export type Observation = readonly [what: string, seen: string | number, right: boolean];
 
 /** All of them together: held when every single one is right. */
 export function findingOf(observations: readonly Observation[]): Finding {
   return {
-    seen: observations.map(([what, seen]) => `${what}: ${seen}`).join('; '),
+    seen: observations.map(([what, seen]) => `${what}: ${seen}`).join(SEPARATOR),
     held: observations.length > 0 && observations.every(([, , right]) => right),
   };
 }

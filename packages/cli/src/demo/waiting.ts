@@ -1,7 +1,7 @@
 import { type Clock, HoldfastError } from '@holdfast/kernel';
 
 /** How long anything in the demo may take; a loaded machine is slow, not wrong. */
-export const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 30_000;
 
 const STEP_MS = 25;
 

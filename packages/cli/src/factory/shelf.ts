@@ -14,6 +14,7 @@ import {
 } from '@holdfast/device';
 import { encodeHex, HoldfastError, systemRandom } from '@holdfast/kernel';
 import { decodeCertificate } from '@holdfast/wire/x509';
+import { lockDevice } from './device-lock.ts';
 import { type Factory, type FactoryPlan, register } from './factory.ts';
 
 const ANYWHERE = new Set(['127.0.0.1', '0.0.0.0', '::', '::1']);
@@ -53,9 +54,22 @@ export class DeviceShelf {
     return serial;
   }
 
-  /** Runs a device until the signal; what an interruption left undone before its enrollment is done now. */
-  async run(serial: string, { plan, onEvent, listeners }: ShelfRun, signal: AbortSignal): Promise<void> {
+  /**
+   * Runs a device until the signal; what an interruption left undone before its enrollment is done now.
+   *
+   * @throws `cli.device_in_use`, and what ends the device
+   */
+  async run(serial: string, run: ShelfRun, signal: AbortSignal): Promise<void> {
     const folder = path.join(this.#folder, serial);
+    const lock = lockDevice(folder);
+    try {
+      await this.#live(serial, folder, run, signal);
+    } finally {
+      lock.release();
+    }
+  }
+
+  async #live(serial: string, folder: string, { plan, onEvent, listeners }: ShelfRun, signal: AbortSignal) {
     const enrollment = (await this.#isEnrolled(folder)) ? undefined : plan(await this.#admit(serial, folder));
     const run = { device: folder, server: addressOf(listeners), onEvent };
     await runVirtualDevice(enrollment === undefined ? run : { ...run, enrollment }, signal);

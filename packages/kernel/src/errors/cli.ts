@@ -8,6 +8,13 @@ export const CLI_ERRORS = {
     retry: false,
     next: 'choose another name or move the file away',
   },
+  'cli.no_terminal': {
+    message: 'a secret is needed and nobody can be asked for it',
+    http: 400,
+    exit: 64,
+    retry: false,
+    next: 'name it with --passphrase file:PATH or env:NAME',
+  },
   'cli.file_unusable': {
     message: 'the file cannot be read or written',
     http: 500,
@@ -42,5 +49,12 @@ export const CLI_ERRORS = {
     exit: 69,
     retry: true,
     next: 'holdfast doctor names what is wrong',
+  },
+  'cli.device_in_use': {
+    message: 'another process runs this device',
+    http: 409,
+    exit: 75,
+    retry: true,
+    next: 'stop the other holdfast device run, or name another --folder',
   },
 } as const satisfies Record<string, ErrorSpec>;

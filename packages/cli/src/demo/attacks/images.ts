@@ -3,7 +3,7 @@ import { decodeMcubootImage, encodeTlvArea, SIGNATURE_TLVS } from '@holdfast/wir
 import { publish } from '../../factory/factory.ts';
 import { PRODUCT, type Stage } from '../stage.ts';
 import { EXTRA } from '../story/extras.ts';
-import { findingOf, type Finding, type Trial } from '../trial.ts';
+import { findingOf, type Finding, type Observation, type Trial } from '../trial.ts';
 import { flashAndReset } from './flash.ts';
 import { problemOf } from './problem-of.ts';
 
@@ -22,11 +22,13 @@ interface ImageAttack {
 }
 
 /** Both who could be fooled: the server that publishes, and the bootloader behind everything else. */
-async function tryImage(stage: Stage, { image, securityCounter, server, bootloader }: ImageAttack): Promise<Finding> {
+async function tryImage(stage: Stage, attack: ImageAttack, before: readonly Observation[] = []): Promise<Finding> {
+  const { image, securityCounter, server, bootloader } = attack;
   const wish = { product: PRODUCT, version: UNUSED_VERSION, securityCounter, firmware: image, signed: true };
   const answer = await problemOf(publish(stage.client, wish));
   const { refusedWith = 'accepted', runs } = flashAndReset(stage.hub(EXTRA.bench), image);
   return findingOf([
+    ...before,
     ['server', answer, answer === server],
     ['bootloader', refusedWith, refusedWith === bootloader],
     ['still runs', runs, runs === stage.firmware.newer.version],
@@ -37,17 +39,20 @@ export const FLIPPED_BIT: Trial = {
   name: 'flipped-bit',
   title: 'one bit flipped in a rightly signed image',
   expected: 'no release is made of it, and no bootloader starts it',
-  perform(stage) {
-    const image = stage.image(stage.firmware.newer.version).slice();
+  async perform(stage) {
+    const good = stage.image(stage.firmware.newer.version);
+    const bench = stage.hub(EXTRA.bench);
+    // The bench takes what it should: else its refusals say nothing. Unconfirmed, it goes back at the next reset.
+    const control = flashAndReset(bench, good).refusedWith ?? 'accepted';
+    bench.made.device.boot();
+    const image = good.slice();
     const at = image.length >> 1;
     image[at] = (image[at] ?? 0) ^ 0x10;
     const hash = 'boot.hash_mismatch';
-    return tryImage(stage, {
-      image,
-      securityCounter: 3,
-      server: `update.image_refused (${hash})`,
-      bootloader: hash,
-    });
+    const server = `update.image_refused (${hash})`;
+    return tryImage(stage, { image, securityCounter: 3, server, bootloader: hash }, [
+      ['untouched, on the bench', control, control === 'accepted'],
+    ]);
   },
 };
 
