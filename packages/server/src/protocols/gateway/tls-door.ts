@@ -65,9 +65,12 @@ export class TlsDoor {
   }
 
   /** @returns the port in use. @throws `server.port_taken` */
-  listen(): Promise<number> {
+  async listen(): Promise<number> {
     const { host, port } = this.#options;
-    return listenOn(this.#net, { host, port });
+    const inUse = await listenOn(this.#net, { host, port });
+    // From this event on node:http watches its header deadlines; the socket that listens is not its own.
+    this.#tls.emit('listening');
+    return inUse;
   }
 
   /** Shows another certificate, or trusts other issuers, from the next handshake on; open connections stay. */

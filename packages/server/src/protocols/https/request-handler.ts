@@ -43,7 +43,7 @@ export async function handleRequest(
   try {
     const caller = await ports.callerOf(request);
     if (caller.kind === 'refused') return await refuse(problem(caller.code));
-    const target = parseTarget(request.url ?? '');
+    const target = hasOneHost(request) ? parseTarget(request.url ?? '') : undefined;
     if (target === undefined) return await refuse(problem('communication.bad_target'));
     const match = ports.routes.find(request.method ?? '', target.segments);
     if (match.kind === 'none') return await refuse(problem('communication.no_such_door'));
@@ -77,6 +77,11 @@ export async function handleRequest(
     ports.log.error('a request failed', { code: toHoldfastError(error).code });
     response.destroy();
   }
+}
+
+/** RFC 9112 section 3.2; Node keeps the first of two, what stands in front of us perhaps the last. */
+function hasOneHost({ headersDistinct }: IncomingMessage): boolean {
+  return (headersDistinct['host']?.length ?? 0) <= 1;
 }
 
 function admits(route: DeviceRoute, caller: Exclude<Caller, { kind: 'refused' }>): boolean {

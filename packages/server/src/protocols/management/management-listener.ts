@@ -1,4 +1,5 @@
 import { chmodSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { EVENTS_PATH, OPERATIONS, OpenSession } from '@holdfast/api';
 import { type Clock, formatRfc3339, HoldfastError, type Log } from '@holdfast/kernel';
 import type { Tenant } from '@holdfast/trust/ports';
@@ -41,7 +42,11 @@ export interface ManagementListener {
 
 /** The HTTPS listener of console and API: a session cookie decides. */
 export function createManagementListener(ports: ManagementPorts, tls: TlsMaterial): ManagementListener {
-  const app = fastify({ https: { ...tls, minVersion: 'TLSv1.2' }, ...SERVER_LIMITS });
+  const app = fastify({
+    https: { ...tls, ...HTTP_LIMITS, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_MS },
+    ...SERVER_LIMITS,
+  });
+  endSocketsOnClose(app);
   addManagement(app, ports, authenticateConsole(ports));
   addSessionRoutes(app, ports);
   addConsoleRoutes(app, ports.assets);
@@ -68,7 +73,8 @@ async function listenOnPort(
 
 /** The Unix socket in the data folder: its file mode decides; whoever may open it is the operator of this machine. */
 export async function listenOnSocket(ports: ManagementPorts, path: string): Promise<FastifyInstance> {
-  const app = fastify(SERVER_LIMITS);
+  const app = fastify({ http: HTTP_LIMITS, ...SERVER_LIMITS });
+  endSocketsOnClose(app);
   addManagement(app, ports, () => contextOf(ports, 'local', 'socket'));
   app.post(OPERATIONS['console.link'].path, async () => {
     const { token, expiresAt } = ports.sessions.mintLink();
@@ -85,6 +91,11 @@ export async function listenOnSocket(ports: ManagementPorts, path: string): Prom
   return app;
 }
 
+const HANDSHAKE_MS = 10_000;
+
+/** A header that comes byte by byte costs a connection no longer than this; bodies have their own time. */
+const HTTP_LIMITS = { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 } as const;
+
 const SERVER_LIMITS = {
   logger: false,
   requestTimeout: 600_000,
@@ -93,6 +104,18 @@ const SERVER_LIMITS = {
   routerOptions: { maxParamLength: 256 },
   forceCloseConnections: true,
 } as const;
+
+/** Node closes the connections it has seen HTTP on; one that is still in its handshake would keep the server open. */
+function endSocketsOnClose(app: FastifyInstance): void {
+  const sockets = new Set<Socket>();
+  app.server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  app.addHook('preClose', async () => {
+    for (const socket of sockets) socket.destroy();
+  });
+}
 
 function addManagement(app: FastifyInstance, ports: ManagementPorts, authenticate: Authenticate): void {
   app.setErrorHandler((error, _request, reply) => {
