@@ -1,10 +1,22 @@
+import { systemClock } from '@holdfast/kernel';
+
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const INTERRUPTED = 130;
+
+/** Ctrl-C reaches the whole process group, and comes once more through the launcher: so close it is one request. */
+const SAME_REQUEST_MS = 500;
 
 /** Aborts at the first request to stop; a second one ends the process at once. */
 export function stopSignal(): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController();
-  const stop = (): void => controller.abort();
-  for (const name of STOP_SIGNALS) process.once(name, stop);
+  let first: number | undefined;
+  const stop = (): void => {
+    const now = systemClock.monotonicMs();
+    first ??= now;
+    if (now - first > SAME_REQUEST_MS) process.exit(INTERRUPTED);
+    controller.abort();
+  };
+  for (const name of STOP_SIGNALS) process.on(name, stop);
   return {
     signal: controller.signal,
     release: () => {

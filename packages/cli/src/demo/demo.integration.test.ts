@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '@holdfast/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ATTACKS } from './attacks/index.ts';
 import type { DemoReport } from './render.ts';
@@ -28,7 +29,11 @@ function demo(args: readonly string[], onOutput: (text: string, stop: () => void
   const { promise, resolve } = Promise.withResolvers<Ended>();
   let out = '';
   let err = '';
-  const stop = (): void => void child.kill('SIGINT');
+  // As Ctrl-C does it: once by the terminal, once by the launcher.
+  const stop = (): void => {
+    child.kill('SIGINT');
+    systemClock.after(50, () => child.kill('SIGINT'));
+  };
   child.stdout.on('data', (chunk: Buffer) => onOutput((out += chunk.toString()), stop));
   child.stderr.on('data', (chunk: Buffer) => onOutput((err += chunk.toString()), stop));
   child.once('close', (code) => resolve({ code, out, err }));
