@@ -153,7 +153,7 @@ function openCommunication(foundation: Foundation, repositories: SharedRepositor
 async function openUpdate(
   foundation: Foundation,
   repositories: SharedRepositories,
-  { referenceValues }: { readonly referenceValues: ReferenceValues },
+  { referenceValues, postures }: { readonly referenceValues: ReferenceValues; readonly postures: Postures },
   { artifactUrl }: RoomAddresses,
 ) {
   const { clock, random, log, tenant, closers, database } = foundation;
@@ -166,7 +166,7 @@ async function openUpdate(
   const writer = new ExecutionWriter(shared);
   const access = new ArtifactAccess({ ...shared, files });
   const manifests = new Manifests({ roots });
-  const jobs = new DeviceJobs({ ...shared, writer, manifests });
+  const jobs = new DeviceJobs({ ...shared, writer, manifests, posture: postures });
   const rollouts = new Rollouts({ ...shared, writer, artifactUrl });
   const control = new ControlJobs({ ...shared, writer });
   const proof = new Proof({ ...shared, writer });

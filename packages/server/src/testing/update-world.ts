@@ -30,6 +30,8 @@ export interface UpdateWorld {
   readonly deadlines: Deadlines;
   /** Manifests that the judge refuses, as text. */
   readonly refusedManifests: Set<string>;
+  /** Devices whose posture leaves them updates alone. */
+  readonly restricted: Set<string>;
   addProduct(change?: Partial<ProductRecord>): Promise<ProductRecord>;
   addDevice(deviceId: string, change?: Partial<DeviceRecord>): Promise<DevicePrincipal>;
   addRelease(releaseId: string, change?: Partial<ReleaseRecord>): Promise<ReleaseRecord>;
@@ -56,13 +58,18 @@ export async function openUpdateWorld(): Promise<UpdateWorld> {
   const base = { ...repositories, clock, store, audit, outbox, log: silentLog };
   const writer = new ExecutionWriter(base);
   const refusedManifests = new Set<string>();
+  const restricted = new Set<string>();
+  const posture = {
+    postureOf: ({ deviceId }: { readonly deviceId: string }) =>
+      Promise.resolve({ rights: restricted.has(deviceId) ? ('restricted' as const) : ('full' as const) }),
+  };
   const manifests = {
     refusalOf: (_release: ReleaseRecord, manifest: JsonValue) =>
       Promise.resolve(
         refusedManifests.has(JSON.stringify(manifest)) ? ('update.manifest_refused' as const) : undefined,
       ),
   };
-  const ports = { ...base, writer, manifests, random: seededRandom(7), artifactUrl };
+  const ports = { ...base, writer, manifests, posture, random: seededRandom(7), artifactUrl };
   const recordEvidence = async (deviceId: string, evidence: Partial<AcceptedEvidence>): Promise<AcceptedEvidence> => {
     const whole: AcceptedEvidence = {
       digest: MEASUREMENT_OLD,
@@ -94,6 +101,7 @@ export async function openUpdateWorld(): Promise<UpdateWorld> {
     proof,
     deadlines: new Deadlines(ports),
     refusedManifests,
+    restricted,
     async addProduct(change = {}) {
       const product = newProduct(clock.now(), change);
       await store.commit([repositories.products.inserting(product)]);

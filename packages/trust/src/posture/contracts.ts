@@ -44,7 +44,7 @@ export interface DevicePosture {
   readonly rights: DeviceRights;
 }
 
-/** What the communication room asks on connect and on `posture.changed`. */
+/** What the communication room asks on connect and on `posture.changed`, and the update room before it gives a job. */
 export interface PostureReader {
-  postureOf(principal: DevicePrincipal): Promise<DevicePosture>;
+  postureOf(device: Pick<DevicePrincipal, 'tenant' | 'deviceId'>): Promise<DevicePosture>;
 }

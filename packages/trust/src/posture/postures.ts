@@ -45,7 +45,7 @@ export class Postures implements PostureReader {
     this.#ports = ports;
   }
 
-  async postureOf({ tenant, deviceId }: DevicePrincipal): Promise<DevicePosture> {
+  async postureOf({ tenant, deviceId }: Pick<DevicePrincipal, 'tenant' | 'deviceId'>): Promise<DevicePosture> {
     const device = await this.#ports.devices.find(tenant, deviceId);
     if (!device) throw new HoldfastError('identity.unknown_device');
     return this.describe(device);

@@ -133,6 +133,40 @@ describe('jobs of a device', () => {
     await expect(world.control.cancel(OPERATOR, 'a')).rejects.toEqual(coded('update.job_ended'));
   });
 
+  it('are updates alone for a device that has to prove itself, and wait for its rights', async () => {
+    await queue('a');
+    const rollout = await firmware();
+    world.restricted.add('lamp-1');
+    expect((await world.jobs.pending(lamp)).map(({ jobId }) => jobId)).toEqual([rollout]);
+    await expect(world.jobs.describe(lamp, 'a')).rejects.toEqual(coded('update.unknown_job'));
+    await expect(world.jobs.documentOf(lamp, 'a')).rejects.toEqual(coded('update.unknown_job'));
+    for (const status of ['IN_PROGRESS', 'SUCCEEDED', 'REJECTED'] as const) {
+      await expect(world.jobs.update(lamp, 'a', { status })).rejects.toEqual(coded('update.unknown_job'));
+    }
+    expect(await world.jobs.startNext(lamp, {})).toMatchObject({ execution: { jobId: rollout } });
+    await world.jobs.update(lamp, rollout, { status: 'FAILED' });
+    expect(await world.jobs.describeNext(lamp)).toBeUndefined();
+    world.restricted.clear();
+    expect(await world.jobs.startNext(lamp, {})).toMatchObject({ execution: { jobId: 'a' } });
+  });
+
+  it('are judged anew by whichever word asks for them first', async () => {
+    const asks = [
+      () => world.jobs.startNext(lamp, {}),
+      (jobId: string) => world.jobs.describe(lamp, jobId),
+      (jobId: string) => world.jobs.update(lamp, jobId, { status: 'IN_PROGRESS' }),
+      (jobId: string) => world.jobs.update(lamp, jobId, { status: 'SUCCEEDED' }),
+    ];
+    for (const [at, ask] of asks.entries()) {
+      await world.addRelease(`r${at}`, { version: `2.${at}.0` });
+      const wish = { target: { kind: 'group', group: 'all' }, inProgressTimeoutMinutes: 60 } as const;
+      const { rolloutId } = await world.rollouts.create(OPERATOR, { ...wish, releaseId: `r${at}` });
+      await world.opened.store.commit([world.repositories.releases.cancelling('default', `r${at}`)]);
+      await ask(rolloutId).catch(() => undefined);
+      expect(await show(rolloutId)).toMatchObject({ status: 'CANCELED', reason: 'release-withdrawn' });
+    }
+  });
+
   it('tell the device about its list by events', async () => {
     await queue('a', 'b');
     await world.jobs.startNext(lamp, {});

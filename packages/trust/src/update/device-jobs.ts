@@ -1,7 +1,8 @@
 import { type Clock, type EpochMs, type ErrorCode, HoldfastError } from '@holdfast/kernel';
 import type { ExecutionChange, ExecutionRecord, JobRecord } from '../ports/index.ts';
+import type { DevicePosture } from '../posture/index.ts';
 import { actorOf, type DevicePrincipal } from '../principal.ts';
-import { EXECUTION_MACHINE, type ExecutionEvent, inNextOrder } from './execution-machine.ts';
+import { BEGINNINGS, EXECUTION_MACHINE, type ExecutionEvent, inNextOrder } from './execution-machine.ts';
 import type { JobDocument } from './job-documents.ts';
 import { judgeProof, saysItRestarts, saysItWentBack, triedSince } from './proof-rule.ts';
 import { retryConflict } from './retry-conflict.ts';
@@ -9,6 +10,7 @@ import { StartGate, type StartGatePorts } from './start-gate.ts';
 
 export interface DeviceJobsPorts extends StartGatePorts {
   readonly clock: Clock;
+  readonly posture: { postureOf(owner: JobOwner): Promise<Pick<DevicePosture, 'rights'>> };
 }
 
 /** Whose jobs. */
@@ -56,8 +58,10 @@ export class DeviceJobs {
   }
 
   /** Pending executions in the order they will be worked on. */
-  async pending({ tenant, deviceId }: JobOwner): Promise<readonly ExecutionRecord[]> {
-    return inNextOrder(await this.#ports.executions.pendingOf(tenant, deviceId));
+  async pending(owner: JobOwner): Promise<readonly ExecutionRecord[]> {
+    const pending = inNextOrder(await this.#ports.executions.pendingOf(owner.tenant, owner.deviceId));
+    if (pending.every(isUpdate) || (await this.#mayWork(owner))) return pending;
+    return pending.filter(isUpdate);
   }
 
   /** The next job, started; undefined when nothing is pending. */
@@ -83,11 +87,14 @@ export class DeviceJobs {
 
   /** @throws `update.unknown_job`, `update.execution_ended` */
   async describe(principal: DevicePrincipal, jobId: string, executionNumber?: number): Promise<AssignedJob> {
-    const { execution, job } = await this.#find(principal, jobId, executionNumber);
-    if (EXECUTION_MACHINE.isTerminal(execution.status)) throw new HoldfastError('update.execution_ended', { jobId });
-    const document = await retryConflict(() => this.#gate.documentOf(execution, job));
-    if (document === undefined) throw new HoldfastError('update.execution_ended', { jobId });
-    return { execution, document };
+    return retryConflict(async () => {
+      const { execution, job } = await this.#find(principal, jobId, executionNumber);
+      const ended =
+        EXECUTION_MACHINE.isTerminal(execution.status) || (await this.#gate.weed(execution, job)) !== undefined;
+      const document = ended ? undefined : await this.#gate.documentOf(execution, job);
+      if (document === undefined) throw new HoldfastError('update.execution_ended', { jobId });
+      return { execution, document };
+    });
   }
 
   /** @throws `update.unknown_job` */
@@ -103,7 +110,7 @@ export class DeviceJobs {
       if (EXECUTION_MACHINE.next(execution.status, event) === undefined) {
         return { kind: 'refused', code: 'update.invalid_transition', execution };
       }
-      const ended = event === 'start' ? await this.#gate.weed(execution, job) : undefined;
+      const ended = BEGINNINGS.has(event) ? await this.#gate.weed(execution, job) : undefined;
       if (ended !== undefined) return { kind: 'refused', code: 'update.invalid_transition', execution: ended };
       const change = this.#changeOf(execution, job, wish, event);
       const reason = wish.status === 'FAILED' || wish.status === 'REJECTED' ? reasonIn(wish.statusDetails) : undefined;
@@ -127,8 +134,16 @@ export class DeviceJobs {
     const execution = await this.#ports.executions.find(tenant, deviceId, jobId);
     const job = await this.#ports.jobs.find(tenant, jobId);
     const other = executionNumber !== undefined && executionNumber !== execution?.executionNumber;
-    if (execution === undefined || job === undefined || other) throw new HoldfastError('update.unknown_job', { jobId });
+    const found = execution !== undefined && job !== undefined && !other;
+    if (!found || !(isUpdate(execution) || (await this.#mayWork({ tenant, deviceId })))) {
+      throw new HoldfastError('update.unknown_job', { jobId });
+    }
     return { execution, job };
+  }
+
+  /** A device that has to prove itself or to update gets nothing else to do: other jobs wait for its rights. */
+  async #mayWork(owner: JobOwner): Promise<boolean> {
+    return (await this.#ports.posture.postureOf(owner)).rights === 'full';
   }
 
   /** Ends what may not go to this device until the first that may. */
@@ -178,6 +193,10 @@ export class DeviceJobs {
       ...(tried ? { triedAt: triedSince(execution, now) } : {}),
     };
   }
+}
+
+function isUpdate({ releaseId }: ExecutionRecord): boolean {
+  return releaseId !== undefined;
 }
 
 /** What a device gave as its reason, by the members that FreeRTOS agents and ours use. */

@@ -54,6 +54,9 @@ export const EXECUTION_MACHINE = defineMachine<ExecutionStatus, ExecutionEvent>(
   },
 });
 
+/** By which of its words a device takes up what is queued: agents that were told of a job may never ask to start it. */
+export const BEGINNINGS: ReadonlySet<ExecutionEvent> = new Set(['start', 'claim', 'succeed']);
+
 /** How an execution ended, by the event that ended it. */
 export const OUTCOME_OF_EVENT: Readonly<Partial<Record<ExecutionEvent, ExecutionOutcome>>> = {
   succeed: 'reported',

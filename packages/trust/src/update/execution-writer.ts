@@ -9,7 +9,13 @@ import type {
   UpdateRepositories,
   Write,
 } from '../ports/index.ts';
-import { EXECUTION_MACHINE, type ExecutionEvent, listChangeOf, OUTCOME_OF_EVENT } from './execution-machine.ts';
+import {
+  BEGINNINGS,
+  EXECUTION_MACHINE,
+  type ExecutionEvent,
+  listChangeOf,
+  OUTCOME_OF_EVENT,
+} from './execution-machine.ts';
 
 export interface ExecutionWriterPorts extends Pick<UpdateRepositories, 'executions' | 'jobs' | 'rollouts'> {
   readonly clock: Clock;
@@ -48,7 +54,7 @@ export class ExecutionWriter {
     const before = await executions.pendingOf(from.tenant, from.deviceId);
     await store.commit([
       executions.changing(from, change),
-      ...(event === 'start' ? [jobs.requiringOpen(from.tenant, from.jobId)] : []),
+      ...(from.status === 'QUEUED' && BEGINNINGS.has(event) ? [jobs.requiringOpen(from.tenant, from.jobId)] : []),
       ...this.#record(to, event, { ...wish, before }),
     ]);
     if (EXECUTION_MACHINE.isTerminal(to.status)) await this.completeRollout(to.tenant, to.jobId);

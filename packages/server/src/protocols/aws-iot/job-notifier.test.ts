@@ -85,6 +85,21 @@ describe('a device is told of its jobs', () => {
     ]);
   });
 
+  it('when its rights come back, of what waited for them', async () => {
+    world.restricted.add('lamp');
+    await queue('job1');
+    expect(await told()).toEqual(['notify ', 'notify-next ']);
+    world.restricted.clear();
+    const { store, outbox } = world.opened;
+    const proven = outbox.event({ tenant: 'default', name: 'posture.changed', subject: 'lamp', data: {} });
+    await store.commit([proven]);
+    expect(await told()).toEqual(['notify job1', 'notify-next job1']);
+    await world.jobs.update(lamp, 'job1', { status: 'SUCCEEDED' });
+    await told();
+    await store.commit([proven]);
+    expect(await told()).toEqual([]);
+  });
+
   it('with at most ten entries', async () => {
     for (let at = 0; at < 12; at++) await queue(`j${String(at).padStart(2, '0')}`);
     await told();

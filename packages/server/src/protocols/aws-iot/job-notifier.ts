@@ -29,15 +29,19 @@ export class JobNotifier {
     this.#ports = ports;
   }
 
-  /** For `execution.queued` and `execution.changed`; anything else is ignored. */
+  /** For `execution.queued`, `execution.changed` and `posture.changed`; anything else is ignored. */
   async onEvent(event: StoredEvent): Promise<void> {
-    const { data, tenant, name } = event;
-    const deviceId = data['deviceId'];
-    if ((name !== 'execution.queued' && name !== 'execution.changed') || typeof deviceId !== 'string') return;
-    if (!this.#ports.publisher.isConnected(tenant, deviceId)) return;
+    const { data, tenant, name, subject } = event;
+    const isPosture = name === 'posture.changed';
+    const deviceId = isPosture ? subject : data['deviceId'];
+    if (!isPosture && name !== 'execution.queued' && name !== 'execution.changed') return;
+    if (typeof deviceId !== 'string' || !this.#ports.publisher.isConnected(tenant, deviceId)) return;
+    const owner = { tenant, deviceId };
     try {
-      if (data['listChanged'] === true) await this.#notify({ tenant, deviceId });
-      if (data['nextChanged'] === true) await this.#notifyNext({ tenant, deviceId });
+      // Jobs that waited for the device's rights.
+      const waited = isPosture && (await this.#ports.jobs.pending(owner)).length > 0;
+      if (waited || data['listChanged'] === true) await this.#notify(owner);
+      if (waited || data['nextChanged'] === true) await this.#notifyNext(owner);
     } catch (error) {
       // The device asks for its jobs when it connects; a lost notice delays, it loses nothing.
       this.#ports.log.warn('a device was not told of its jobs', { deviceId, code: toHoldfastError(error).code });
