@@ -8,6 +8,7 @@ import { mosquitto } from './stranger/mosquitto.ts';
 import { mqttJs } from './stranger/mqtt-js.ts';
 import { paho } from './stranger/paho.ts';
 import { strongswan } from './stranger/strongswan.ts';
+import { limboSample, mcubootImages, mqttSequences, wycheproof } from './stranger/vectors.ts';
 import { virtualDevice } from './stranger/virtual-device.ts';
 
 /** Everybody Holdfast is held against, in the order they are met. */
@@ -26,4 +27,8 @@ export const STRANGERS: readonly Stranger[] = [
   imgtool,
   virtualDevice,
   espsecure,
+  mqttSequences,
+  limboSample,
+  mcubootImages,
+  wycheproof,
 ];

@@ -59,13 +59,9 @@ class SigningTool {
   async sign(payload: Uint8Array, version: string, counter: number): Promise<Uint8Array> {
     const [plain, signed] = [path.join(this.#folder, 'plain.bin'), path.join(this.#folder, 'signed.bin')];
     writeFileSync(plain, payload);
+    const own = ['-k', this.#keyFile, '-v', version, '-s', String(counter)];
     const layout = ['-H', '512', '--pad-header', '--align', '8', '-S', '0x40000'];
-    const { ok, error } = await this.#driver.run([
-      'sign',
-      ...['-k', this.#keyFile, '-v', version, '-s', String(counter)],
-      ...layout,
-      ...[plain, signed],
-    ]);
+    const { ok, error } = await this.#driver.run(['sign', ...own, ...layout, plain, signed]);
     if (!ok) throw new Error(`imgtool refused to sign: ${error}`);
     return Uint8Array.from(readFileSync(signed));
   }

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { concatBytes } from '@holdfast/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BrokerProgram, startBrokerProgram } from './testing/broker-program.ts';
 import { PipeTransport } from './testing/pipe.ts';
+import { socketWire } from './testing/socket-wire.ts';
 import { Bench } from './testing/test-core.ts';
 import { loadSequences, playSequence, type Wire } from './testing/vectors.ts';
 
@@ -26,45 +25,6 @@ function pipeWire(bench: Bench): Wire {
       return part;
     },
     close: () => pipe.drop(),
-  };
-}
-
-async function socketWire(port: number): Promise<Wire> {
-  const socket: Socket = connect(port, '127.0.0.1');
-  let received: Uint8Array = new Uint8Array(0);
-  let ended = false;
-  let wake = (): void => undefined;
-  socket.on('data', (chunk) => {
-    received = concatBytes(received, chunk);
-    wake();
-  });
-  const end = (): void => {
-    ended = true;
-    wake();
-  };
-  socket.on('end', end);
-  socket.on('close', end);
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
-  return {
-    send(bytes) {
-      if (!ended) socket.write(bytes);
-      return Promise.resolve();
-    },
-    async receive(length) {
-      const deadline = AbortSignal.timeout(2_000);
-      const isOver = (): boolean => received.length >= length || ended || deadline.aborted;
-      while (!isOver()) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          deadline.addEventListener('abort', () => resolve(), { once: true });
-        });
-      }
-      const part = received.subarray(0, length);
-      received = received.subarray(length);
-      return part;
-    },
-    close: () => void socket.destroy(),
   };
 }
 
