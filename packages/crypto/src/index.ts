@@ -40,6 +40,7 @@ export {
 } from './issuance/revocation.ts';
 export * from './esp32/index.ts';
 export * from './evidence/index.ts';
+export { exportEncryptedPem, importEncryptedPem } from './keys/encrypted-private-key.ts';
 export { agreeSecret, decryptOaep, encryptOaep, type OaepOptions } from './keys/agreement.ts';
 export {
   algorithmFits,

@@ -87,7 +87,15 @@ async function openAll(config: Config, ports: Parameters<typeof openFoundation>[
 
   const dataFolder = foundation.lock.folder;
   const rootCertificatePath = path.join(dataFolder, ROOT_FILE);
-  writeFileSync(rootCertificatePath, encodePem('CERTIFICATE', rooms.authority.rootDer), { mode: 0o600 });
+  const writeRoots = () => {
+    const pem = rooms.authority.anchorsDer.map((der) => encodePem('CERTIFICATE', der)).join('');
+    writeFileSync(rootCertificatePath, pem, { mode: 0o600 });
+  };
+  writeRoots();
+  rooms.authority.onChanged(() => {
+    writeRoots();
+    void serverIdentity.renew();
+  });
   return {
     dataFolder,
     rootCertificatePath,

@@ -15,8 +15,8 @@ export function registerDoctor(noun: Command, io: CommandIo): void {
       const { config } = configFromOptions(options, io);
       const server = await examineServer(config.data);
       const findings = [
-        ...(await examine({ config, clock: systemClock, serverRuns: server.verdict === 'ok' })),
-        server,
+        ...(await examine({ config, clock: systemClock, serverRuns: server[0]?.verdict === 'ok' })),
+        ...server,
       ];
       io.out(
         options['json'] === true
@@ -36,18 +36,29 @@ export function registerDoctor(noun: Command, io: CommandIo): void {
     });
 }
 
-async function examineServer(folder: string): Promise<Finding> {
+async function examineServer(folder: string): Promise<readonly Finding[]> {
   const check = 'server';
   if (!existsSync(socketPathOf(folder))) {
-    return { check, verdict: 'warning', words: 'not running', next: 'holdfast up' };
+    return [{ check, verdict: 'warning', words: 'not running', next: 'holdfast up' }];
   }
   try {
     const status = await createLocalClient(folder).call('status.show', {});
     const [warning] = status.warnings;
-    return warning === undefined
-      ? { check, verdict: 'ok', words: `answers, ${status.counts.connected} devices connected` }
-      : { check, verdict: 'ok', words: `answers; ${warning.words}` };
+    const words = warning === undefined ? `, ${status.counts.connected} devices connected` : `; ${warning.words}`;
+    return [{ check, verdict: 'ok', words: `answers${words}` }, rootFinding(status.rootKeyOnline)];
   } catch {
-    return { check, verdict: 'warning', words: 'not running, it was ended without a goodbye', next: 'holdfast up' };
+    return [{ check, verdict: 'warning', words: 'not running, it was ended without a goodbye', next: 'holdfast up' }];
   }
+}
+
+function rootFinding(isOnline: boolean): Finding {
+  const check = 'authority root';
+  return isOnline
+    ? {
+        check,
+        verdict: 'warning',
+        words: 'root key online: who takes over this machine can make any identity',
+        next: 'move it away: holdfast identity ca ceremony --help, docs/guides/ca-ceremony.md',
+      }
+    : { check, verdict: 'ok', words: 'root key offline' };
 }

@@ -135,6 +135,15 @@ export const IDENTITY_ERRORS = {
     retry: true,
     next: 'check the key engine with: holdfast doctor',
   },
+  'identity.ceremony_mismatch': badRequest(
+    'what the ceremony made does not fit this authority',
+    'compare the fingerprints; if they agree, sign a new request of: holdfast identity ca request',
+  ),
+  'identity.root_key_offline': taken('the key of this root is not on this server', 'use the machine that holds it'),
+  'identity.root_in_use': taken(
+    'this is the root in force',
+    'install the chain of a ceremony first: holdfast identity ca install',
+  ),
   'identity.crl_unavailable': {
     message: 'no revocation list has been published yet',
     http: 503,

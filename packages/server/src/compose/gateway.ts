@@ -15,7 +15,6 @@ import {
   purgeMqtt,
   SessionTable,
   type ServerMaterial,
-  type TlsDoor,
 } from '../protocols/gateway/index.ts';
 import { artifactRoutes } from '../protocols/https/artifact-routes.ts';
 import { DeviceListener } from '../protocols/https/device-listener.ts';
@@ -92,7 +91,10 @@ export async function openGateway(
     broker,
     ports: listeners.ports,
     replaceCertificate(renewed) {
-      for (const door of listeners.doors) door.replace(materialOf(renewed));
+      const clientCas = rooms.authority.trustedDer.map((der) => encodePem('CERTIFICATE', der));
+      for (const { door, asksForCertificate } of listeners.doors) {
+        door.replace(materialOf(renewed), asksForCertificate ? clientCas : undefined);
+      }
       log.info('the server certificate was renewed', { tenant });
     },
   };
@@ -186,7 +188,7 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
   const shared = {
     host: config.listen,
     material: materialOf(parts.credential),
-    clientCas: authority.chainDer.map((der) => encodePem('CERTIFICATE', der)),
+    clientCas: authority.trustedDer.map((der) => encodePem('CERTIFICATE', der)),
     ticketSecret,
     ticketEpoch: 0,
     nextConnectionId: () => `${++connections}`,
@@ -195,7 +197,7 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
   };
   const est = estRoutes({
     enrollment,
-    chainDer: () => authority.chainDer,
+    chainDer: () => authority.caCertsDer,
     isLabel: async (label) => (await rooms.repositories.products.find(tenant, label)) !== undefined,
     base64: 'by-client',
   });
@@ -229,7 +231,7 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     : undefined;
 
   const ports: ListeningPort[] = [];
-  const doors: TlsDoor[] = [mqtt.door, https.door];
+  const doors = [mqtt.door, https.door].map((door) => ({ door, asksForCertificate: true }));
   const listen = async (name: string, listener: { listen(): Promise<number>; close(): Promise<void> }) => {
     ports.push({ name, address: config.listen, port: await listener.listen() });
     closers.add(`${name} listener`, () => listener.close());
@@ -238,7 +240,7 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
   await listen('https', https);
   if (enroll !== undefined) {
     await listen('enrollment', enroll);
-    doors.push(enroll.door);
+    doors.push({ door: enroll.door, asksForCertificate: false });
   }
   await listen('public', open);
   return { ports, doors };

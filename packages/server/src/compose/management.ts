@@ -82,6 +82,7 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
   const toPem = (der: Uint8Array) => encodePem('CERTIFICATE', der);
   return {
     clock,
+    authority,
     registry,
     revocation,
     claims,
@@ -125,7 +126,7 @@ async function trustAnchorsOf({ authority, images, roots }: Rooms, product: Prod
     roots.inForce(product.tenant),
   ]);
   return {
-    tlsAnchorsPem: encodePem('CERTIFICATE', authority.rootDer),
+    tlsAnchorsPem: authority.anchorsDer.map((der) => encodePem('CERTIFICATE', der)).join(''),
     imageKeyPem: imageKey.publicKeyPem,
     releaseRoot: parseStrictJson(root.document),
   };

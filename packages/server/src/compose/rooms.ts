@@ -3,6 +3,7 @@ import { encodeHex, HoldfastError, toHoldfastError } from '@holdfast/kernel';
 import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
 import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority } from '@holdfast/trust/communication';
 import {
+  type AuthorityKeys,
   CertificateAuthority,
   Claims,
   CloneTrap,
@@ -69,11 +70,11 @@ export async function openRooms(foundation: Foundation, addresses: RoomAddresses
 type SharedRepositories = IdentityRepositories & PostureRepositories;
 
 async function openIdentity(foundation: Foundation, repositories: SharedRepositories, addresses: RoomAddresses) {
-  const { clock, random, log, tenant, keys, closers, database } = foundation;
+  const { clock, random, log, tenant, closers, database } = foundation;
   const { store, audit, outbox } = database;
   const shared = { clock, random, log, store, audit, outbox, ...repositories };
   const authority = await CertificateAuthority.open(
-    { ...shared, keys },
+    { ...shared, keys: authorityKeys(foundation) },
     { tenant, organization: ORGANIZATION, crlUri: addresses.crlUri, ocspUri: addresses.ocspUri },
   );
   const registry = new Registry(shared);
@@ -98,6 +99,19 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     claims: new Claims({ ...shared, authority, revocation }),
     peers: new PeerIdentity(shared),
     cloneTrap: new CloneTrap({ clock, registry }),
+  };
+}
+
+function authorityKeys({ keys, database }: Foundation): AuthorityKeys {
+  return {
+    creating: (wish) => keys.creating(wish),
+    signer: (tenant, keyId) => keys.signer(tenant, keyId),
+    async destroy({ tenant, keyId, actor }) {
+      const record = await keys.find(tenant, keyId);
+      if (record === undefined) throw new HoldfastError('storage.unknown_key', { keyId });
+      await keys.change(record, 'destroy', actor);
+      await database.store.checkpoint();
+    },
   };
 }
 

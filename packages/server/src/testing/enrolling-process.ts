@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   createSigner,
@@ -27,6 +27,10 @@ export class FileAuthorityKeys implements AuthorityKeys {
 
   async signer(_tenant: string, keyId: string): ReturnType<AuthorityKeys['signer']> {
     return createSigner(importPrivateKeyPem(readFileSync(path.join(this.#folder, `${keyId}.pem`))));
+  }
+
+  async destroy({ keyId }: { readonly keyId: string }): Promise<void> {
+    rmSync(path.join(this.#folder, `${keyId}.pem`));
   }
 }
 

@@ -65,6 +65,10 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
   async signer(_tenant: string, keyId: string): Promise<Signer | undefined> {
     return this.#signers.get(keyId);
   }
+
+  async destroy({ keyId }: { readonly keyId: string }): Promise<void> {
+    this.#signers.delete(keyId);
+  }
 }
 
 export async function openIdentityWorld(options: WorldOptions = {}): Promise<IdentityWorld> {

@@ -11,4 +11,6 @@ export interface AuthorityKeys {
   }): Promise<{ readonly signer: Signer; readonly writes: readonly Write[] }>;
   /** Undefined when the key is not here, as a root's after its ceremony. */
   signer(tenant: Tenant, keyId: string): Promise<Signer | undefined>;
+  /** Erases the private key for good, with an entry in the log. */
+  destroy(wish: { readonly tenant: Tenant; readonly keyId: string; readonly actor: AuditActor }): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import {
+  createCsr,
   fingerprint,
   type Issuance,
   issueFrom,
@@ -12,14 +13,17 @@ import {
 import { encodeHex, HoldfastError } from '@holdfast/kernel';
 import type { Certificate, GeneralName } from '@holdfast/wire/x509';
 import type { CertificateRecord, EnrollmentDoorName, Fingerprint, Tenant, Write } from '../ports/index.ts';
+import { actorOf, type OperatorPrincipal, type SystemPrincipal } from '../principal.ts';
+import { type AuthorityBonds, crossesOfRoot, loadBonds } from './authority-bonds.ts';
 import {
   type Authority,
-  authorityOf,
   type AuthorityOptions,
   type AuthorityPorts,
   foundAuthorities,
   registering,
 } from './authority-founding.ts';
+import { type AuthorityChain, type AuthorityRequest, partsOf } from './ceremony.ts';
+import { installing } from './ceremony-install.ts';
 import { type LeafProfile, LEAF_PROFILES } from './issuance-profiles.ts';
 
 /** What one certificate is to say and to whom it belongs; names come from the registry. */
@@ -48,27 +52,24 @@ export interface CertificateOrder {
  */
 export class CertificateAuthority {
   readonly tenant: Tenant;
-  /** Whether the root key is on this machine; a ceremony moves it away. */
-  readonly rootIsOnline: boolean;
   readonly #ports: AuthorityPorts;
   readonly #options: AuthorityOptions;
-  readonly #root: Authority;
-  readonly #issuing: Authority;
   readonly #signer: Signer;
+  readonly #listeners = new Set<() => void>();
+  #bonds: AuthorityBonds;
+  #rootIsOnline = false;
   readonly #prepared = new Map<LeafProfile, Issuance>();
 
   private constructor(
     ports: AuthorityPorts,
     options: AuthorityOptions,
-    parts: { root: Authority; issuing: Authority; signer: Signer; rootIsOnline: boolean },
+    parts: { readonly bonds: AuthorityBonds; readonly signer: Signer },
   ) {
     this.#ports = ports;
     this.#options = options;
     this.tenant = options.tenant;
-    this.#root = parts.root;
-    this.#issuing = parts.issuing;
+    this.#bonds = parts.bonds;
     this.#signer = parts.signer;
-    this.rootIsOnline = parts.rootIsOnline;
   }
 
   /**
@@ -79,41 +80,71 @@ export class CertificateAuthority {
   static async open(ports: AuthorityPorts, options: AuthorityOptions): Promise<CertificateAuthority> {
     const [issuing] = await ports.certificates.activeOfProfile(options.tenant, 'issuing');
     if (issuing === undefined) await foundAuthorities(ports, options);
-    const [current] = await ports.certificates.activeOfProfile(options.tenant, 'issuing');
-    const root = current && (await ports.certificates.find(current.issuer));
-    const signer = current && (await signerOf(ports, current));
-    if (current === undefined || root === undefined || signer === undefined) {
-      throw new HoldfastError('identity.ca_unavailable');
-    }
-    return new CertificateAuthority(ports, options, {
-      root: authorityOf(root),
-      issuing: authorityOf(current),
-      signer,
-      rootIsOnline: (await signerOf(ports, root)) !== undefined,
-    });
+    const bonds = await loadBonds(ports.certificates, options.tenant);
+    const signer = bonds && (await signerOf(ports, bonds.current));
+    if (bonds === undefined || signer === undefined) throw new HoldfastError('identity.ca_unavailable');
+    const authority = new CertificateAuthority(ports, options, { bonds, signer });
+    await authority.#reload();
+    return authority;
+  }
+
+  /** Whether a root key that devices trust is on this machine; a ceremony moves it away. */
+  get rootIsOnline(): boolean {
+    return this.#rootIsOnline;
+  }
+
+  /** Called when the certificates of the authority changed. */
+  onChanged(listener: () => void): void {
+    this.#listeners.add(listener);
   }
 
   get rootDer(): Uint8Array {
-    return this.#root.record.der;
+    return this.#bonds.root.record.der;
   }
 
   get rootFingerprint(): Fingerprint {
-    return this.#root.record.fingerprint;
+    return this.#bonds.root.record.fingerprint;
   }
 
-  /** The authority that signs devices. */
+  /** The authority that signs devices, by its first certificate: what its lists and answers are filed under. */
   get issuing(): CertificateRecord {
-    return this.#issuing.record;
+    return this.#bonds.issuing.record;
   }
 
-  /** What a peer sends after its own certificate: the issuing authority, then the root. */
+  /** What a server sends after its own certificate: enough for whoever trusts this root or one before it. */
+  get presentedDer(): readonly Uint8Array[] {
+    return dersOf([this.#bonds.current, ...crossesOfRoot(this.#bonds)]);
+  }
+
+  /** From the issuing authority to the root. */
   get chainDer(): readonly Uint8Array[] {
-    return [this.#issuing.record.der, this.#root.record.der];
+    return [...this.presentedDer, this.rootDer];
+  }
+
+  /** Every root a device of this tenant may trust, the present one first. */
+  get anchorsDer(): readonly Uint8Array[] {
+    return dersOf([this.#bonds.root, ...this.#bonds.formerRoots]);
+  }
+
+  /** What a device's certificate is verified with. */
+  get trustedDer(): readonly Uint8Array[] {
+    const { current, issuing } = this.#bonds;
+    return [...dersOf(current === issuing ? [current] : [current, issuing]), ...this.anchorsDer];
+  }
+
+  /** One root's key certified by another. */
+  get crossesDer(): readonly Uint8Array[] {
+    return dersOf(this.#bonds.crosses);
+  }
+
+  /** What EST gives out: the chain, former roots, OldWithNew and NewWithOld (RFC 7030 4.1.3). */
+  get caCertsDer(): readonly Uint8Array[] {
+    return [this.#bonds.current.record.der, ...this.anchorsDer, ...this.crossesDer];
   }
 
   /** The issuing authority's certificate and key, for revocation lists. */
   get revocationSigner(): { readonly issuer: Certificate; readonly signer: Signer } {
-    return { issuer: this.#issuing.certificate, signer: this.#signer };
+    return { issuer: this.#bonds.current.certificate, signer: this.#signer };
   }
 
   /**
@@ -128,7 +159,7 @@ export class CertificateAuthority {
     const { store, clock, random } = this.#ports;
     const now = clock.now();
     const row = LEAF_PROFILES[order.profile];
-    const issuer = this.#issuing.certificate;
+    const issuer = this.#bonds.current.certificate;
     const validity = validityFor({ now, lifetimeMs: order.lifetimeMs ?? row.lifetimeMs, issuer: issuer.validity });
     const serial = newSerial(random);
     const der = await this.#sign(() =>
@@ -148,7 +179,7 @@ export class CertificateAuthority {
       state: order.state,
       der,
       spkiSha256: encodeHex(sha256(order.publicKey.spki)),
-      issuer: this.#issuing.record.fingerprint,
+      issuer: this.#bonds.issuing.record.fingerprint,
       subjectId: order.subjectId,
       claimId: order.claimId,
       keyOrigin: order.keyOrigin,
@@ -165,6 +196,65 @@ export class CertificateAuthority {
       ...alongside(record),
     ]);
     return record;
+  }
+
+  /** What a ceremony needs to certify the issuing key by another root. */
+  async request(): Promise<AuthorityRequest> {
+    const { current, root } = this.#bonds;
+    const csrDer = await this.#sign(() => createCsr({ subject: partsOf(current.certificate.subject) }, this.#signer));
+    return { csrDer, formerRootDer: root.record.der };
+  }
+
+  /**
+   * Takes in what a ceremony made; devices enrolled before and after trust the same issuing key.
+   *
+   * @param rootFingerprint - as read where the ceremony was held
+   * @throws as `installing`; `store.conflict` when it was installed before
+   */
+  async install(
+    principal: OperatorPrincipal | SystemPrincipal,
+    chain: AuthorityChain,
+    rootFingerprint: Fingerprint,
+  ): Promise<void> {
+    const bonds = this.#bonds;
+    const writes = await installing(this.#ports, {
+      tenant: this.tenant,
+      actor: actorOf(principal),
+      bonds,
+      chain,
+      rootFingerprint,
+      formerRootSigner: await signerOf(this.#ports, bonds.root),
+    });
+    await this.#ports.store.commit(writes);
+    await this.#reload();
+  }
+
+  /**
+   * Erases the key of a root that a ceremony replaced.
+   *
+   * @throws `identity.root_in_use` for the present root; `identity.unknown_certificate`; `identity.root_key_offline`
+   * when the key is not here
+   */
+  async destroyRootKey(principal: OperatorPrincipal | SystemPrincipal, rootFingerprint: Fingerprint): Promise<void> {
+    const { root, formerRoots } = this.#bonds;
+    if (root.record.fingerprint === rootFingerprint) throw new HoldfastError('identity.root_in_use');
+    const former = formerRoots.find(({ record }) => record.fingerprint === rootFingerprint);
+    if (former === undefined) throw new HoldfastError('identity.unknown_certificate');
+    const owner = await this.#ports.keyOwners.find(former.record.spkiSha256);
+    if (owner === undefined || (await signerOf(this.#ports, former)) === undefined) {
+      throw new HoldfastError('identity.root_key_offline');
+    }
+    await this.#ports.keys.destroy({ tenant: owner.tenant, keyId: owner.id, actor: actorOf(principal) });
+    await this.#reload();
+  }
+
+  async #reload(): Promise<void> {
+    const bonds = (await loadBonds(this.#ports.certificates, this.tenant)) ?? this.#bonds;
+    const signers = await Promise.all([bonds.root, ...bonds.formerRoots].map((root) => signerOf(this.#ports, root)));
+    this.#bonds = bonds;
+    this.#rootIsOnline = signers.some((signer) => signer !== undefined);
+    this.#prepared.clear();
+    for (const listener of this.#listeners) listener();
   }
 
   /** A key that does not answer is a reason to try again, not a broken request. */
@@ -186,8 +276,8 @@ export class CertificateAuthority {
     const issuance = prepareIssuance(
       {
         profile: LEAF_PROFILES[profile].template,
-        issuer: this.#issuing.certificate,
-        ...(isAskedAbout && crlUri ? { crlUris: [crlUri(this.#issuing.record.fingerprint)] } : {}),
+        issuer: this.#bonds.current.certificate,
+        ...(isAskedAbout && crlUri ? { crlUris: [crlUri(this.#bonds.issuing.record.fingerprint)] } : {}),
         ...(isAskedAbout && ocspUri !== undefined ? { ocspUris: [ocspUri] } : {}),
       },
       this.#signer,
@@ -197,7 +287,11 @@ export class CertificateAuthority {
   }
 }
 
-async function signerOf({ keyOwners, keys }: AuthorityPorts, record: CertificateRecord): Promise<Signer | undefined> {
+function dersOf(authorities: readonly Authority[]): readonly Uint8Array[] {
+  return authorities.map(({ record }) => record.der);
+}
+
+async function signerOf({ keyOwners, keys }: AuthorityPorts, { record }: Authority): Promise<Signer | undefined> {
   const owner = await keyOwners.find(record.spkiSha256);
   return owner?.kind === 'authority' ? keys.signer(owner.tenant, owner.id) : undefined;
 }

@@ -1,5 +1,16 @@
 export type { AuthorityKeys } from './authority-keys.ts';
 export type { AuthorityOptions, AuthorityPorts } from './authority-founding.ts';
+export {
+  type AuthorityChain,
+  type AuthorityRequest,
+  type CeremonyPorts,
+  makeRoot,
+  type OfflineRoot,
+  readChain,
+  readRequest,
+  signAuthority,
+  writeChain,
+} from './ceremony.ts';
 export { CertificateAuthority, type CertificateOrder } from './certificate-authority.ts';
 export { isLive } from './certificate-states.ts';
 export {

@@ -8,7 +8,7 @@ export interface ServerIdentityPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly keyOwners: Pick<KeyOwnerRepository, 'inserting'>;
-  readonly authority: Pick<CertificateAuthority, 'issue' | 'chainDer' | 'tenant'>;
+  readonly authority: Pick<CertificateAuthority, 'issue' | 'presentedDer' | 'tenant'>;
 }
 
 /** What a TLS listener shows. */
@@ -30,7 +30,7 @@ export class ServerIdentity {
   readonly #listeners = new Set<(credential: ServerCredential) => void>();
   #timer: Timer | undefined;
   #dueAt: EpochMs = Number.POSITIVE_INFINITY;
-  #isRenewing = false;
+  #renewing: Promise<void> | undefined;
 
   /** @param names - host names and addresses besides localhost */
   constructor(ports: ServerIdentityPorts, names: readonly string[]) {
@@ -74,10 +74,9 @@ export class ServerIdentity {
       },
       ({ tenant }) => [keyOwners.inserting({ spkiSha256, tenant, kind: 'server', id: first })],
     );
-    const [issuing] = authority.chainDer;
     return {
       certificateDer: record.der,
-      chainDer: issuing === undefined ? [] : [issuing],
+      chainDer: authority.presentedDer,
       privateKey,
       notAfter: record.notAfter,
     };
@@ -91,11 +90,15 @@ export class ServerIdentity {
 
   /** Asked every hour, not once after months: the clock may be set, and timers have an end. */
   #renewWhenDue(): void {
-    if (this.#isRenewing || this.#ports.clock.now() < this.#dueAt) return;
-    this.#isRenewing = true;
-    void this.#renew().finally(() => {
-      this.#isRenewing = false;
+    if (this.#ports.clock.now() >= this.#dueAt) void this.renew();
+  }
+
+  /** Makes a new certificate now, as when its issuers changed. Never rejects. */
+  renew(): Promise<void> {
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
     });
+    return this.#renewing;
   }
 
   async #renew(): Promise<void> {

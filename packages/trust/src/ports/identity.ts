@@ -68,8 +68,8 @@ export interface DeviceRepository {
   leaving(tenant: Tenant, deviceId: DeviceId, group: string): Write;
 }
 
-/** What a certificate is for; each name is one issuance template. */
-export type CertificateProfile = 'root' | 'issuing' | 'device' | 'claim' | 'server' | 'operator' | 'ocsp-signer';
+/** What a certificate is for: an issuance template, or `cross` for one root's key certified by another root. */
+export type CertificateProfile = 'root' | 'issuing' | 'cross' | 'device' | 'claim' | 'server' | 'operator' | 'ocsp-signer';
 
 /**
  * `pending`: issued to a claim, attached to nothing. `successor`: a renewal nobody used yet; its predecessor still
@@ -100,7 +100,7 @@ export interface CertificateRecord {
   readonly der: Uint8Array;
   /** SHA-256 of the DER SubjectPublicKeyInfo. */
   readonly spkiSha256: Sha256Hex;
-  /** Fingerprint of the issuer's certificate; its own for a root. */
+  /** Fingerprint of the first certificate the issuer's key had; its own for a root. */
   readonly issuer: Fingerprint;
   /** Device id, claim id, operator or host name, by profile; undefined while pending. */
   readonly subjectId: string | undefined;

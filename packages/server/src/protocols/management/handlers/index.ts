@@ -1,6 +1,7 @@
 import type { Status } from '@holdfast/api';
 import type { ManagementHandlers } from '../handler-types.ts';
 import { type AuditReader, auditHandlers } from './audit.ts';
+import { type AuthorityHandlerPorts, authorityHandlers } from './authority.ts';
 import { type ClaimHandlerPorts, claimHandlers } from './claims.ts';
 import { type CommunicationHandlerPorts, communicationHandlers } from './communication.ts';
 import { type DeviceHandlerPorts, deviceHandlers } from './devices.ts';
@@ -9,6 +10,7 @@ import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
 
 export type ManagementServices = DeviceHandlerPorts &
   ProductHandlerPorts &
+  AuthorityHandlerPorts &
   ClaimHandlerPorts &
   CommunicationHandlerPorts &
   UpdateHandlerPorts & {
@@ -22,6 +24,7 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     'status.show': () => services.status(),
     ...deviceHandlers(services),
     ...productHandlers(services),
+    ...authorityHandlers(services),
     ...claimHandlers(services),
     ...communicationHandlers(services),
     ...updateHandlers(services),
