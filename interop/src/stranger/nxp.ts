@@ -97,8 +97,9 @@ async function compare(seed: number, { driver, folder, report }: Bench): Promise
   const below = (limit: number): number => new DataView(random.bytes(4).buffer).getUint32(0) % limit;
   const file = (name: string): string => path.join(folder, name);
   const bytesOf = (name: string): Uint8Array => Uint8Array.from(readFileSync(file(name)));
-  const [slots, chained, leaf] = [1 + below(4), below(2) === 0, below(2)];
+  const [slots, chained] = [1 + below(4), below(2) === 0];
   const main = below(slots);
+  const leaf = LEAF_BITS.findIndex((bits) => bits === ROOT_BITS[main]);
   const [buildNumber, trustZone] = [below(1000), below(2) === 0];
   const rootNames = Array.from({ length: slots }, (_, index) => `${chained ? 'ca' : 'root'}${index}.der`);
   const signerFile = chained ? `leaf${leaf}.pem` : `root${main}.pem`;

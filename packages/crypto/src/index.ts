@@ -64,6 +64,7 @@ export { type EcdsaEncoding, verifySignature, verifySignatureAsync } from './key
 export { keyWeakness, type KeyWeakness } from './keys/weakness.ts';
 export * from './mcuboot/index.ts';
 export * from './nordic/index.ts';
+export * from './nxp/index.ts';
 export {
   dnsNameMatches,
   ipAddressText,

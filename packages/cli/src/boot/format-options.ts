@@ -4,6 +4,7 @@ import { counterOf, type FormatCommandLine } from './format-command-line.ts';
 import { readDecryptionKeyFile } from './key-files.ts';
 import { MCUBOOT_OPTIONS, mcubootOptions, vendorTypesOf } from './mcuboot-options.ts';
 import { NRF5_COMMAND_LINE, NSIB_COMMAND_LINE } from './nordic-options.ts';
+import { NXP_COMMAND_LINE } from './nxp-options.ts';
 import { choice, collect, type Given, text } from './option-values.ts';
 
 const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Name> } = {
@@ -46,6 +47,7 @@ const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Nam
   },
   'nrf5-dfu': NRF5_COMMAND_LINE,
   nsib: NSIB_COMMAND_LINE,
+  'nxp-lpc55': NXP_COMMAND_LINE,
 };
 
 const BLOCKS = { '1': 1, '2': 2, '3': 3 } as const;

@@ -10,7 +10,7 @@ import {
 } from '@holdfast/wire/mcuboot';
 import { readBytes } from './files.ts';
 import { readEncryptionKeyFile } from './key-files.ts';
-import { choice, type Given, many, numberOf, required, text } from './option-values.ts';
+import { choice, type Given, many, numberOf, optionalNumber, required, text } from './option-values.ts';
 
 /** One command-line option of a format: commander's flags and words. */
 export interface FormatOption {
@@ -159,11 +159,6 @@ function customTlv(argument: string): McubootTlv {
   const value = argument.slice(at + 1);
   if (value.startsWith('@')) return { type, value: readBytes(value.slice(1)) };
   return { type, value: value.startsWith('0x') ? decodeHex(value.slice(2), 'custom-tlv') : encodeUtf8(value) };
-}
-
-function optionalNumber(given: Given, name: string, flag: string): number | undefined {
-  const value = text(given, name);
-  return value === undefined ? undefined : numberOf(value, flag);
 }
 
 type Defined<T> = { readonly [Key in keyof T]?: Exclude<T[Key], undefined> };

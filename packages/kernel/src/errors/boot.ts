@@ -169,6 +169,11 @@ export const BOOT_ERRORS = {
     ...REFUSED,
     next: 'build it again without the debug mark',
   },
+  'boot.bad_certificate': {
+    message: 'a certificate of the image is not one that its boot code accepts',
+    ...REFUSED,
+    next: 'issue it again for its place in the chain; look at it with: holdfast boot inspect FILE',
+  },
   'boot.wrong_device': {
     message: 'the image is for another chip, board or place in flash',
     ...REFUSED,

@@ -7,12 +7,15 @@ import type {
   Nrf5SignOptions,
   NsibPolicy,
   NsibSignOptions,
+  NxpPolicy,
+  NxpSignOptions,
 } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { esp32V1Format, esp32V2Format } from './esp32-formats.ts';
 import type { ImageFormat, ImagePolicy } from './image-format.ts';
 import { mcubootFormat } from './mcuboot-format.ts';
 import { nrf5DfuFormat, nsibFormat } from './nordic-formats.ts';
+import { nxpLpc55Format } from './nxp-format.ts';
 
 /** What each format's signer is told beside payload and key, and what its verifier can be told to demand. */
 interface FormatTypes {
@@ -21,6 +24,7 @@ interface FormatTypes {
   readonly 'esp32-v1': { readonly options: object; readonly policy: ImagePolicy };
   readonly 'nrf5-dfu': { readonly options: Nrf5SignOptions; readonly policy: Nrf5Policy };
   readonly nsib: { readonly options: NsibSignOptions; readonly policy: NsibPolicy };
+  readonly 'nxp-lpc55': { readonly options: NxpSignOptions; readonly policy: NxpPolicy };
 }
 
 export type ImageFormatName = keyof FormatTypes;
@@ -36,9 +40,17 @@ export const IMAGE_FORMATS: FormatTable = {
   'esp32-v1': esp32V1Format,
   'nrf5-dfu': nrf5DfuFormat,
   nsib: nsibFormat,
+  'nxp-lpc55': nxpLpc55Format,
 };
 
-export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = ['mcuboot', 'esp32-v2', 'esp32-v1', 'nrf5-dfu', 'nsib'];
+export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = [
+  'mcuboot',
+  'esp32-v2',
+  'esp32-v1',
+  'nrf5-dfu',
+  'nsib',
+  'nxp-lpc55',
+];
 
 /** @throws `boot.unknown_format` */
 export function parseFormatName(text: string): ImageFormatName {
