@@ -1,5 +1,6 @@
 import type { Stranger } from './stranger.ts';
 import { awsSdk } from './stranger/aws-sdk.ts';
+import { betweenStrangers } from './stranger/between-strangers.ts';
 import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/certificates.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
 import { espsecure, imgtool } from './stranger/image-tools.ts';
@@ -16,6 +17,7 @@ export const STRANGERS: readonly Stranger[] = [
   awsSdk,
   mqttJs,
   mosquitto,
+  betweenStrangers,
   paho,
   mbedtls,
   curlOpenssl,

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { check, expectEqual, expectThat, type Report, type Stranger } from '../stranger.ts';
-import { type EnrolledDevice, HOST, type HoldfastWorld } from '../world/holdfast-world.ts';
+import { HOST, type HoldfastWorld } from '../world/holdfast-world.ts';
 import { debianVersion, runTool, succeed } from '../world/run-tool.ts';
+import { mosquittoOptions } from './mqtt/mosquitto-options.ts';
 
 /** Protocol as mosquitto's tools name it, and what they say and return when a publish is refused. */
 const PROTOCOLS = [
@@ -25,15 +26,10 @@ export const mosquitto: Stranger = {
   },
 };
 
-function optionsFor(world: HoldfastWorld, device: EnrolledDevice): readonly string[] {
-  const where = ['-h', HOST, '-p', String(world.ports.mqtt), '--cafile', world.rootFile];
-  return [...where, '--cert', device.certificateFile, '--key', device.keyFile, '-i', device.deviceId, '-q', '1'];
-}
-
 async function exchange(world: HoldfastWorld, report: Report, protocol: (typeof PROTOCOLS)[number]): Promise<void> {
   const device = await world.enroll('mosquitto');
   const own = `devices/${device.deviceId}`;
-  const options = [...optionsFor(world, device), '-V', protocol.flag];
+  const options = [...mosquittoOptions(world, device), '-V', protocol.flag];
   const name = (words: string) => `${protocol.flag}: ${words}`;
 
   await check(report, name('mosquitto_rr hears its own request'), async () => {
@@ -99,7 +95,7 @@ async function refuseStrangers(world: HoldfastWorld, report: Report): Promise<vo
   const publish = ['-t', `devices/${device.deviceId}/x`, '-m', 'no'];
   const cases: readonly (readonly [string, readonly string[]])[] = [
     ['no certificate', ['-h', HOST, '-p', String(world.ports.mqtt), '--cafile', world.rootFile, '-i', device.deviceId]],
-    ['another client id', [...optionsFor(world, device), '-i', 'other']],
+    ['another client id', [...mosquittoOptions(world, device), '-i', 'other']],
   ];
   for (const [name, options] of cases) {
     await check(report, `a connection with ${name} is refused`, async () => {
@@ -108,7 +104,7 @@ async function refuseStrangers(world: HoldfastWorld, report: Report): Promise<vo
     });
   }
   await check(report, 'a revoked device is refused', async () => {
-    const options = optionsFor(world, device);
+    const options = mosquittoOptions(world, device);
     await succeed('mosquitto_pub', [...options, ...publish]);
     await world.api.call('devices.revoke', { device: device.deviceId, body: { reason: 'keyCompromise' } });
     const { code } = await runTool('mosquitto_pub', [...options, ...publish]);

@@ -1,13 +1,13 @@
-import { type EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { check, expectEqual, expectThat, type Report, type Stranger, wordsOf } from '../stranger.ts';
-import { type EnrolledDevice, HOST, type HoldfastWorld } from '../world/holdfast-world.ts';
+import type { HoldfastWorld } from '../world/holdfast-world.ts';
 import { npmVersion } from '../world/npm-package.ts';
+import { connectMqttJs, emitterOf, nextMessage, REPLY_LIMIT_MS } from './mqtt/mqtt-js-link.ts';
 
 type Version = 4 | 5;
 
 const SPOKEN: Readonly<Record<Version, string>> = { 4: '3.1.1', 5: '5' };
-const REPLY_LIMIT_MS = 5_000;
 
 export const mqttJs: Stranger = {
   name: 'mqtt',
@@ -24,7 +24,8 @@ async function exchange(world: HoldfastWorld, report: Report, version: Version):
   const device = await world.enroll('mqttjs');
   const own = `devices/${device.deviceId}`;
   const name = (words: string) => `MQTT ${SPOKEN[version]}: ${words}`;
-  const open = (options: IClientOptions = {}) => connect(world, device, { protocolVersion: version, ...options });
+  const open = async (options: IClientOptions = {}) =>
+    (await connectMqttJs(world, device, { protocolVersion: version, ...options })).client;
 
   for (const qos of [0, 1] as const) {
     await check(report, name(`gets back what it publishes with QoS ${qos}, byte for byte`), async () => {
@@ -75,7 +76,7 @@ async function exchange(world: HoldfastWorld, report: Report, version: Version):
     const first = await open(lasting);
     await first.subscribeAsync(`${own}/later`, { qos: 1 });
     await first.endAsync();
-    const { client: second, sessionPresent } = await connectAndSee(world, device, {
+    const { client: second, sessionPresent } = await connectMqttJs(world, device, {
       protocolVersion: version,
       ...lasting,
     });
@@ -104,43 +105,6 @@ async function exchange(world: HoldfastWorld, report: Report, version: Version):
   });
 }
 
-async function connect(world: HoldfastWorld, device: EnrolledDevice, options: IClientOptions): Promise<MqttClient> {
-  return (await connectAndSee(world, device, options)).client;
-}
-
-async function connectAndSee(
-  world: HoldfastWorld,
-  device: EnrolledDevice,
-  options: IClientOptions,
-): Promise<{ readonly client: MqttClient; readonly sessionPresent: boolean }> {
-  const { connect: connectMqtt } = await import('mqtt');
-  const client = connectMqtt(`mqtts://${HOST}:${world.ports.mqtt}`, {
-    ca: world.rootPem,
-    cert: device.certificatePem,
-    key: device.privateKeyPem,
-    clientId: device.deviceId,
-    reconnectPeriod: 0,
-    connectTimeout: REPLY_LIMIT_MS,
-    ...options,
-  });
-  try {
-    const [connack] = (await once(emitterOf(client), 'connect')) as [{ readonly sessionPresent: boolean }];
-    // What comes later is the business of the call that provoked it.
-    client.on('error', () => undefined);
-    return { client, sessionPresent: connack.sessionPresent };
-  } catch (error) {
-    await client.endAsync(true);
-    throw error;
-  }
-}
-
-async function nextMessage(client: MqttClient): Promise<{ readonly topic: string; readonly payload: Buffer }> {
-  const [topic, payload] = (await once(emitterOf(client), 'message', {
-    signal: AbortSignal.timeout(REPLY_LIMIT_MS),
-  })) as [string, Buffer];
-  return { topic, payload };
-}
-
 /** MQTT 5 names the reason in PUBACK; 3.1.1 can only close the connection. */
 async function refusalOf(client: MqttClient, topic: string): Promise<string> {
   const closed = once(emitterOf(client), 'close', { signal: AbortSignal.timeout(REPLY_LIMIT_MS) }).then(() => 'closed');
@@ -151,9 +115,4 @@ async function refusalOf(client: MqttClient, topic: string): Promise<string> {
   const words = await Promise.race([closed, answered]);
   closed.catch(() => undefined);
   return words;
-}
-
-/** The client is an emitter of Node's whose types are its own. */
-function emitterOf(client: MqttClient): EventEmitter {
-  return client as unknown as EventEmitter;
 }
