@@ -34,7 +34,7 @@ function entries(): readonly string[] {
 
 /** @returns the errors, worded; empty when everything compiled */
 function compile(): string {
-  const { config } = ts.readConfigFile(path.join(root, 'tsconfig.base.json'), ts.sys.readFile);
+  const { config } = ts.readConfigFile(path.join(root, 'tsconfig.base.json'), (file) => ts.sys.readFile(file));
   const { options } = ts.parseJsonConfigFileContent({ ...config, files: [] }, ts.sys, root);
   const program = ts.createProgram([...entries()], {
     ...options,
@@ -60,7 +60,11 @@ function writeManifest(name: string): void {
     key,
     { types: target.replace(/\.ts$/, '.d.ts'), default: target.replace(/\.ts$/, '.js') },
   ]);
-  const text = JSON.stringify({ ...manifest, ...(built.length === 0 ? {} : { exports: Object.fromEntries(built) }) }, undefined, 2);
+  const text = JSON.stringify(
+    { ...manifest, ...(built.length === 0 ? {} : { exports: Object.fromEntries(built) }) },
+    undefined,
+    2,
+  );
   writeFileSync(path.join(out, 'packages', name, 'package.json'), `${text}\n`);
 }
 

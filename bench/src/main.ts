@@ -31,9 +31,10 @@ const machine = describeMachine();
 const say = values.json === true ? (): void => undefined : console.log;
 const results: object[] = [];
 say(machineLines(machine));
-for (const { name, words, run } of chosen) {
+for (const bench of chosen) {
+  const { name, words } = bench;
   try {
-    const report = await run(effort);
+    const report = await bench.run(effort);
     say(reportLines(name, words, report));
     results.push({ name, words, ...report });
   } catch (error) {

@@ -23,7 +23,7 @@ const TEXTS = [
   'ca',
 ];
 const { values } = parseArgs({ options: Object.fromEntries(TEXTS.map((name) => [name, { type: 'string' as const }])) });
-const text = (name: string, fallback = ''): string => String(values[name] ?? fallback);
+const text = (name: string, fallback = ''): string => values[name] ?? fallback;
 const number = (name: string, fallback: number): number => Number(values[name] ?? fallback);
 
 const ca = readFileSync(text('ca'));
@@ -132,7 +132,7 @@ async function runFan(): Promise<object> {
   let acknowledged = 0;
   let subscribed = 0;
   let sent = 0;
-  let wake = ignore as () => void;
+  let wake: () => void = ignore;
   const lost = (): void => process.exit(2);
   const listen = async (name: string): Promise<void> => {
     const socket = await open(
@@ -143,7 +143,7 @@ async function runFan(): Promise<object> {
           delivered++;
           const at = 2 + (((body[0] ?? 0) << 8) | (body[1] ?? 0));
           if (((first >> 1) & 3) === 1)
-            socket.write(encodeAck('puback', ((body[at] ?? 0) << 8) | (body[at + 1] ?? 0), 4));
+            socket.write(encodeAck({ kind: 'puback', packetId: ((body[at] ?? 0) << 8) | (body[at + 1] ?? 0) }, 4));
         }
         wake();
       },
@@ -188,7 +188,8 @@ async function runFan(): Promise<object> {
     }
   };
   const batch = async (limit: number): Promise<void> => {
-    while (delivered < limit * subscribers || (qos === 1 && acknowledged < limit)) {
+    const isDone = (): boolean => delivered >= limit * subscribers && (qos === 0 || acknowledged >= limit);
+    while (!isDone()) {
       send(limit);
       const before = delivered + acknowledged;
       await new Promise<void>((resolve) => {
@@ -198,7 +199,8 @@ async function runFan(): Promise<object> {
       if (delivered + acknowledged === before) return;
     }
   };
-  while (subscribed < subscribers) await new Promise((resolve) => setTimeout(resolve, 5));
+  const areReady = (): boolean => subscribed >= subscribers;
+  while (!areReady()) await new Promise((resolve) => setTimeout(resolve, 5));
   await batch(publishers * 2);
   const before = delivered;
   await readyAndWait();

@@ -49,7 +49,7 @@ export type Sample = Readonly<Record<string, number>>;
 /** Something measured once a round. */
 export interface Contender {
   readonly name: string;
-  measure(round: number): Promise<Sample>;
+  readonly measure: (round: number) => Promise<Sample>;
 }
 
 export function effortOf(rounds: number, smoke: boolean): Effort {

@@ -23,7 +23,7 @@ export interface HoldfastServer extends Subject {
   /** From the start of the process to an answer on every port, in milliseconds. */
   readonly readyMs: number;
   /** Without warning. */
-  kill(): Promise<void>;
+  readonly kill: () => Promise<void>;
 }
 
 export interface ServerWish {
@@ -63,9 +63,8 @@ export async function startHoldfast({
     client: createLocalClient(dataFolder),
     readyMs: performance.now() - started,
     async kill() {
-      const ended = subject.stop;
       child.kill('SIGKILL');
-      await ended();
+      await subject.stop();
     },
   };
 }

@@ -70,7 +70,7 @@ export async function untilListening(port: number, timeoutMs = 10_000): Promise<
 /** A process under measurement. */
 export interface Subject {
   readonly pid: number;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Starts a long-lived program; what it wrote to stderr is told when it ends by itself. */
@@ -85,7 +85,7 @@ export function startProcess(
   child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4000)));
   const ended = once(child, 'exit');
   child.on('error', (error) => (said += error.message));
-  void ended.then(([code]) => {
+  child.on('exit', (code) => {
     if (!stopping) console.error(`${path.basename(command)} ended by itself with ${String(code)}: ${said}`);
   });
   return {

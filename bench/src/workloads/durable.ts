@@ -54,12 +54,12 @@ async function group(from: number, until: number): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
 
-function openRaw(): (from: number, until: number) => void {
+function openRaw(): (from: number, until: number) => Promise<void> {
   const db = new DatabaseSync(location);
   for (const pragma of SQLITE_WRITER_PRAGMAS) db.exec(pragma);
   const { sql } = devices.inserting(deviceOf(0)) as SqlWrite;
   const statement = db.prepare(sql);
-  return (from, until) => {
+  return async (from, until) => {
     for (let index = from; index < until; index++)
       statement.run(...(devices.inserting(deviceOf(index)) as SqlWrite).parameters);
   };

@@ -1,0 +1,6 @@
+import { enrollmentKill } from './enrollment-kill.ts';
+import { mqttMutations } from './mqtt-mutations.ts';
+import { powerCuts } from './power-cuts.ts';
+import type { Soak } from './soak.ts';
+
+export const SOAKS: readonly Soak[] = [enrollmentKill, mqttMutations, powerCuts];
