@@ -14,7 +14,6 @@ export interface ConfigField<Value> {
 }
 
 const Port = z.coerce.number().int().min(0).max(65_535);
-const Days = z.coerce.number().int().min(1).max(36_500);
 const List = z.union([
   z.array(z.string()),
   z.string().transform((text) =>
@@ -107,20 +106,6 @@ export const CONFIG_FIELDS = {
     env: 'HOLDFAST_ENROLL_LISTEN',
     flag: 'enroll-listen',
     words: 'whether the enrollment listener is open',
-  }),
-  serverCertificateDays: field({
-    schema: Days,
-    fallback: 90,
-    env: 'HOLDFAST_SERVER_CERTIFICATE_DAYS',
-    flag: 'server-certificate-days',
-    words: 'life of a server certificate in days; renewed at two thirds',
-  }),
-  deviceCertificateDays: field({
-    schema: Days,
-    fallback: 365,
-    env: 'HOLDFAST_DEVICE_CERTIFICATE_DAYS',
-    flag: 'device-certificate-days',
-    words: 'life of a device certificate in days',
   }),
   logLevel: field({
     schema: z.enum(['debug', 'info', 'warn', 'error']),
