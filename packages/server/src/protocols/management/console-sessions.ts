@@ -55,20 +55,29 @@ export class ConsoleSessions {
 
   /** Whether the secret is that of a live session; counts as activity. */
   touch(secret: string): boolean {
-    const key = digest(secret);
-    const session = this.#sessions.get(key);
+    const session = this.#live(secret);
     if (session === undefined) return false;
-    const now = this.#clock.now();
-    if (now - session.lastSeenAt >= SESSION_IDLE_MS || now - session.openedAt >= SESSION_LIFE_MS) {
-      this.#sessions.delete(key);
-      return false;
-    }
-    session.lastSeenAt = now;
+    session.lastSeenAt = this.#clock.now();
     return true;
+  }
+
+  /** Whether the secret is that of a live session; does not count as activity. */
+  isLive(secret: string): boolean {
+    return this.#live(secret) !== undefined;
   }
 
   close(secret: string): void {
     this.#sessions.delete(digest(secret));
+  }
+
+  #live(secret: string): Session | undefined {
+    const key = digest(secret);
+    const session = this.#sessions.get(key);
+    if (session === undefined) return undefined;
+    const now = this.#clock.now();
+    if (now - session.lastSeenAt < SESSION_IDLE_MS && now - session.openedAt < SESSION_LIFE_MS) return session;
+    this.#sessions.delete(key);
+    return undefined;
   }
 
   #secret(): string {

@@ -10,6 +10,13 @@ export interface LiveFeed {
   subscribe(listener: (event: LiveEvent) => void): () => void;
 }
 
+export interface EventStreamPorts {
+  readonly feed: LiveFeed;
+  readonly clock: Clock;
+  /** Asked with every event and heartbeat; false ends the stream. */
+  readonly mayGoOn: () => boolean;
+}
+
 const HEARTBEAT_MS = 15_000;
 const REPLAY_LIMIT = 1000;
 const MAX_BUFFERED_BYTES = 1_048_576;
@@ -18,13 +25,13 @@ const MAX_BUFFERED_BYTES = 1_048_576;
  * Server-sent events (WHATWG HTML 9.2) with resume: a client that comes back with Last-Event-ID gets what it missed,
  * or `reset` when that is no longer kept and it must read the state anew.
  *
- * A reader that does not read is dropped once a megabyte waits for it.
+ * A reader that does not read is dropped once a megabyte waits for it; one whose session has ended, with the next event
+ * or heartbeat.
  */
 export async function streamEvents(
   request: FastifyRequest,
   reply: FastifyReply,
-  feed: LiveFeed,
-  clock: Clock,
+  { feed, clock, mayGoOn }: EventStreamPorts,
 ): Promise<void> {
   reply.hijack();
   const { raw } = reply;
@@ -32,7 +39,7 @@ export async function streamEvents(
   const waiting: LiveEvent[] = [];
   let replaying = true;
   const send = (text: string) => {
-    if (raw.writableLength > MAX_BUFFERED_BYTES) raw.destroy();
+    if (raw.writableLength > MAX_BUFFERED_BYTES || !mayGoOn()) raw.destroy();
     else raw.write(text);
   };
   const unsubscribe = feed.subscribe((event) => (replaying ? waiting.push(event) : send(format(event))));

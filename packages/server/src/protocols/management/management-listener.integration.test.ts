@@ -101,6 +101,30 @@ describe('the console door', () => {
     expect(answer.statusCode).toBe(403);
   });
 
+  it('ends the live stream of a session that ended, was left idle or is over', async () => {
+    const ends: readonly ((world: ReturnType<typeof setUp>, cookie: string) => unknown)[] = [
+      ({ app }, cookie) =>
+        app.inject({ method: 'DELETE', url: '/api/v1/session', headers: { ...HEADERS, cookie, origin: ORIGIN } }),
+      ({ clock }) => clock.advance(3_600_000),
+    ];
+    for (const end of ends) {
+      const world = setUp();
+      const cookie = await world.open();
+      const headers = { ...HEADERS, cookie };
+      const answer = await world.app.inject({ url: '/api/v1/events', headers, payloadAsStream: true });
+      const stream = answer.stream();
+      let ended = false;
+      stream.on('error', () => undefined).on('close', () => (ended = true));
+      stream.resume();
+      world.clock.advance(15_000);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(ended).toBe(false);
+      await end(world, cookie);
+      world.clock.advance(15_000);
+      await expect.poll(() => ended).toBe(true);
+    }
+  });
+
   it('words every failure as a problem without echoing what the caller sent', async () => {
     const { app, open } = setUp({
       'devices.show': async () => {

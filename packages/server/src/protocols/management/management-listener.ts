@@ -128,8 +128,9 @@ function addManagement(app: FastifyInstance, ports: ManagementPorts, authenticat
   });
   addManagementRoutes(app, ports.handlers, authenticate);
   app.get(EVENTS_PATH, async (request, reply) => {
-    authenticate(request, OPERATIONS['status.show']);
-    await streamEvents(request, reply, ports.feed, ports.clock);
+    const { principal } = authenticate(request, OPERATIONS['status.show']);
+    const mayGoOn = () => principal.via !== 'console' || ports.sessions.isLive(cookieOf(request) ?? '');
+    await streamEvents(request, reply, { feed: ports.feed, clock: ports.clock, mayGoOn });
   });
 }
 
