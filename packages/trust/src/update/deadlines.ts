@@ -38,23 +38,29 @@ export class Deadlines {
     await this.#running;
   }
 
-  /** Ends everything that is due now. */
+  /** Ends everything that is due now; what cannot be ended keeps no other from its end. */
   async run(): Promise<void> {
     const { clock, executions } = this.#ports;
     for (;;) {
       const due = await executions.due(clock.now(), BATCH);
-      for (const execution of due) await this.#end(execution);
-      if (due.length < BATCH) return;
+      let ended = 0;
+      for (const execution of due) if (await this.#end(execution)) ended += 1;
+      if (due.length < BATCH || ended === 0) return;
     }
   }
 
-  async #end(execution: ExecutionRecord): Promise<void> {
+  async #end(execution: ExecutionRecord): Promise<boolean> {
     const reason = execution.awaitingProof ? 'no proof within the time limit' : 'time limit';
+    const { deviceId, jobId } = execution;
     try {
       await this.#ports.writer.step(execution, 'time-out', { actor: 'system', reason });
+      return true;
     } catch (error) {
       // The device was faster; if its limit still holds, the next round ends it.
-      if (!HoldfastError.is(error, 'store.conflict')) throw error;
+      if (!HoldfastError.is(error, 'store.conflict')) {
+        this.#ports.log.warn('a job was not ended at its time limit', { deviceId, jobId, code: codeOf(error) });
+      }
+      return false;
     }
   }
 }

@@ -212,6 +212,19 @@ describe('time limits', () => {
     expect(await show('a')).toMatchObject({ status: 'QUEUED' });
   });
 
+  it('end the others although one row, altered in the store, cannot be ended', async () => {
+    await queue('a', 'b');
+    const { executions } = world.repositories;
+    const altered = await show('a');
+    if (altered === undefined) throw new Error('no execution');
+    await world.opened.store.commit([executions.changing(altered, { inProgressDeadlineAt: 0 })]);
+    await world.jobs.update(lamp, 'b', { status: 'IN_PROGRESS' });
+    world.clock.advance(10 * 60_000);
+    await world.deadlines.run();
+    expect(await show('a')).toMatchObject({ status: 'QUEUED' });
+    expect(await show('b')).toMatchObject({ status: 'TIMED_OUT' });
+  });
+
   it('are looked at every second between start and close', async () => {
     await queue('a');
     await world.jobs.startNext(lamp, { stepTimeoutMinutes: 1 });
