@@ -17,6 +17,7 @@ export interface ServerCredential {
   /** Issuers up to, and without, the root. */
   readonly chainDer: readonly Uint8Array[];
   readonly privateKey: PrivateKey;
+  readonly notBefore: EpochMs;
   readonly notAfter: EpochMs;
 }
 
@@ -29,6 +30,7 @@ export class ServerIdentity {
   readonly #names: readonly string[];
   readonly #listeners = new Set<(credential: ServerCredential) => void>();
   #timer: Timer | undefined;
+  #validFrom: EpochMs = Number.NEGATIVE_INFINITY;
   #dueAt: EpochMs = Number.POSITIVE_INFINITY;
   #renewing: Promise<void> | undefined;
 
@@ -78,19 +80,23 @@ export class ServerIdentity {
       certificateDer: record.der,
       chainDer: authority.presentedDer,
       privateKey,
+      notBefore: record.notBefore,
       notAfter: record.notAfter,
     };
   }
 
   #renewLater(credential: ServerCredential): void {
     const now = this.#ports.clock.now();
+    this.#validFrom = credential.notBefore;
     this.#dueAt = now + ((credential.notAfter - now) * 2) / 3;
     this.#timer = this.#ports.clock.every(CHECK_MS, () => this.#renewWhenDue());
   }
 
   /** Asked every hour, not once after months: the clock may be set, and timers have an end. */
   #renewWhenDue(): void {
-    if (this.#ports.clock.now() >= this.#dueAt) void this.renew();
+    const now = this.#ports.clock.now();
+    // One made while the clock was ahead is good for nobody once the clock was set right.
+    if (now < this.#validFrom || now >= this.#dueAt) void this.renew();
   }
 
   /** Makes a new certificate now, as when its issuers changed. Never rejects. */
