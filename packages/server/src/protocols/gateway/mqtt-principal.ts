@@ -1,12 +1,15 @@
 import type { Clock } from '@holdfast/kernel';
-import type { AdmittedPeer, Decision } from '@holdfast/trust/communication';
+import type { AdmittedPeer, Decision, PolicyAuthority } from '@holdfast/trust/communication';
 import { actorOf } from '@holdfast/trust/principal';
 import type { AdmitRequest, MqttAction, MqttPrincipal } from '../mqtt/ports.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { LiveRights } from './live-rights.ts';
+import type { PeerAdmission } from './peer-admission.ts';
 import type { Session, SessionTable } from './session-table.ts';
 
 export interface MqttPrincipalPorts {
+  readonly admission: Pick<PeerAdmission, 'judge'>;
+  readonly authority: Pick<PolicyAuthority, 'rightsOf'>;
   readonly sessions: SessionTable;
   readonly trail: AuditTrail;
   readonly clock: Clock;
@@ -69,6 +72,16 @@ export class GatewayPrincipal implements MqttPrincipal {
 
   mayPublish(topic: string, retain: boolean): boolean {
     return this.#allows(this.#rights.current.publish(topic, retain));
+  }
+
+  async mayPublishLate(topic: string, retain: boolean): Promise<boolean> {
+    const { admission, authority } = this.#ports;
+    if (this.#session.cutFor !== undefined) return false;
+    const outcome = await admission.judge(this.#session);
+    if (outcome.kind === 'refused') return false;
+    const { clientId } = this.#rights.wish;
+    const rights = await authority.rightsOf(outcome.peer, { clientId, remoteAddress: this.remoteAddress });
+    return rights.publish(topic, retain).kind === 'allow';
   }
 
   maySubscribe(filter: string, share: string | undefined): boolean {

@@ -98,6 +98,31 @@ describe('a connection that is lost', () => {
   });
 });
 
+describe('a will that waits', () => {
+  const leave = async (): Promise<void> => {
+    const will = { topic: 'devices/lamp-1/gone', retain: true, properties: { willDelayInterval: 1 } };
+    const client = await world.open(lamp, { will, clean: false, expiry: 3_600 });
+    client.socket.destroy();
+    await expect.poll(() => world.broker.gauges().offlineSessions).toBe(1);
+  };
+
+  it('is published by the rights its device has when it comes due', async () => {
+    await leave();
+    await expect.poll(() => world.broker.gauges().retainedMessages, { timeout: 3_000 }).toBe(1);
+    expect(world.actions).not.toContain('will.refused');
+  });
+
+  it.each([
+    ['lost its rights', () => (world.granted = [])],
+    ['was suspended', () => world.registry.refuse(lamp, 'identity.device_suspended')],
+  ])('is not when it %s meanwhile', async (_name, happen) => {
+    await leave();
+    happen();
+    await expect.poll(() => world.broker.metrics.willsDenied, { timeout: 3_000 }).toBe(1);
+    expect(world.broker.gauges().retainedMessages).toBe(0);
+  });
+});
+
 describe('rights that change while connected', () => {
   const refresh = async (): Promise<void> => {
     for (const session of world.sessions.live()) session.refresh?.();

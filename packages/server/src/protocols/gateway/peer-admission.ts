@@ -50,6 +50,11 @@ export class PeerAdmission {
     return verdict;
   }
 
+  /** Who the peer of a session would be now, also of one that ended; changes no session. */
+  judge(session: Session): Promise<Admission> {
+    return this.#identify(session);
+  }
+
   /** The transport is gone. */
   closed(session: Session): void {
     this.#ports.sessions.closed(session);

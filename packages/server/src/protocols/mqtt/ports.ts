@@ -49,6 +49,11 @@ export interface MqttPrincipal {
   readonly persistentAllowed: boolean;
   mayConnect(clientId: string, will: { readonly topic: string; readonly retain: boolean } | undefined): boolean;
   mayPublish(topic: string, retain: boolean): boolean;
+  /**
+   * Judges a will that comes due long after its connection went, whose rights nobody kept current: they are read anew.
+   * Without it `mayPublish` is asked. A rejection is a refusal.
+   */
+  mayPublishLate?(topic: string, retain: boolean): Promise<boolean>;
   /** `filter` is the inner filter of a shared subscription, `share` its name. */
   maySubscribe(filter: string, share: string | undefined): boolean;
   mayReceive(topic: string): boolean;

@@ -12,6 +12,13 @@ export interface WillPorts {
   readonly metrics: MqttMetrics;
 }
 
+interface LastWords {
+  /** Session key. */
+  readonly publisher: string;
+  readonly will: Will;
+  readonly principal: MqttPrincipal;
+}
+
 /** The longest a timer can wait: 24 days; a will due later fires then. */
 const MAX_DELAY_SECONDS = 2_147_483;
 
@@ -29,22 +36,32 @@ export class Wills {
    */
   connectionLost(session: Session, will: Will, principal: MqttPrincipal): void {
     const delay = Math.min(will.properties.willDelayInterval ?? 0, session.expirySeconds, MAX_DELAY_SECONDS);
-    const fire = (): void => {
-      session.delayedWill = undefined;
-      this.#publish(session.key, will, principal);
-    };
     if (delay === 0) {
-      fire();
+      this.#judged(principal.mayPublish(will.topic, will.retain), { publisher: session.key, will, principal });
       return;
     }
+    const fire = (): void => {
+      session.delayedWill = undefined;
+      void this.#publishLate({ publisher: session.key, will, principal });
+    };
     const timer = this.#ports.clock.after(delay * 1000, fire);
     session.delayedWill = { timer, fire };
   }
 
   /** The rights count when the will fires, not when it was left (EMQX issues 1230 and 8978). */
-  #publish(publisher: string, will: Will, principal: MqttPrincipal): void {
+  async #publishLate(last: LastWords): Promise<void> {
+    const { principal, will } = last;
+    if (principal.mayPublishLate === undefined) {
+      this.#judged(principal.mayPublish(will.topic, will.retain), last);
+      return;
+    }
+    const allowed = await principal.mayPublishLate(will.topic, will.retain).catch(() => false);
+    this.#judged(allowed, last);
+  }
+
+  #judged(allowed: boolean, { publisher, will, principal }: LastWords): void {
     const { metrics, router, clock } = this.#ports;
-    if (!principal.mayPublish(will.topic, will.retain)) {
+    if (!allowed) {
       metrics.willsDenied++;
       principal.onViolation('will', will.topic);
       return;

@@ -7,6 +7,7 @@ import {
   encodeSubscribe,
   FrameSplitter,
   type MqttPacket,
+  type MqttProperties,
   type MqttVersion,
   NO_PROPERTIES,
 } from '@holdfast/wire/mqtt';
@@ -21,7 +22,7 @@ export interface ConnectOptions {
   readonly clean?: boolean;
   /** Seconds. */
   readonly expiry?: number;
-  readonly will?: { readonly topic: string; readonly retain?: boolean };
+  readonly will?: { readonly topic: string; readonly retain?: boolean; readonly properties?: MqttProperties };
   readonly tls?: ConnectionOptions;
 }
 
