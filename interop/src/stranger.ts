@@ -1,7 +1,7 @@
 import type { HoldfastWorld } from './world/holdfast-world.ts';
 
 /** One line for everything that was tried. */
-export interface InteropLine {
+interface InteropLine {
   readonly name: string;
   readonly ok: boolean;
   readonly detail?: string;

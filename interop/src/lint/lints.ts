@@ -2,7 +2,7 @@ import { type AltName, type BasicConstraints, type CRLDistributionPoints, type E
 import { extensionOf, extensionsOf, hex, type ReadCertificate } from './read-certificate.ts';
 
 /** What a certificate is judged with. */
-export interface LintSubject {
+interface LintSubject {
   readonly certificate: ReadCertificate;
   /** Itself when it is a root. */
   readonly issuer: ReadCertificate;

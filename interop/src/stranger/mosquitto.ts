@@ -11,6 +11,8 @@ const PROTOCOLS = [
   { flag: 'mqttv5', refusedPublish: /Not authorized/i },
 ] as const;
 
+const SUBSCRIBER = 'mosquitto_sub';
+
 /** Exit code of mosquitto_sub and mosquitto_rr when -W runs out. */
 const TIMED_OUT = 27;
 
@@ -54,7 +56,7 @@ async function exchange(world: HoldfastWorld, report: Report, protocol: (typeof 
   await check(report, name('leaves its will when it is killed'), async () => {
     const will = ['--will-topic', `${own}/will`, '--will-payload', 'gone', '--will-retain', '--will-qos', '1'];
     await world.untilPresent(device.deviceId, false);
-    const child = spawn('mosquitto_sub', [...options, ...will, '-t', `${own}/x`], { stdio: 'ignore' });
+    const child = spawn(SUBSCRIBER, [...options, ...will, '-t', `${own}/x`], { stdio: 'ignore' });
     await world.untilPresent(device.deviceId, true);
     const ended = once(child, 'exit');
     child.kill('SIGKILL');

@@ -5,8 +5,8 @@ import type { Generation } from './provisioning.ts';
 import { callService } from './service-calls.ts';
 
 type Model = typeof iotjobs.model;
-export type JobData = iotjobs.model.JobExecutionData;
-export type JobUpdate = Omit<iotjobs.model.UpdateJobExecutionRequest, 'thingName'>;
+type JobData = iotjobs.model.JobExecutionData;
+type JobUpdate = Omit<iotjobs.model.UpdateJobExecutionRequest, 'thingName'>;
 
 /** AWS IoT Jobs as a device uses it, whichever generation asks. */
 export interface Jobs {

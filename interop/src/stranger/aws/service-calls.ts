@@ -10,7 +10,7 @@ export interface ServiceCall<Accepted, Rejected> {
 }
 
 /** A refusal as the server worded it. */
-export class ServiceRejection extends Error {
+class ServiceRejection extends Error {
   readonly reply: unknown;
 
   constructor(reply: unknown) {
