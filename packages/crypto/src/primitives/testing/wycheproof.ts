@@ -34,7 +34,7 @@ interface Group {
 }
 
 /** How often each verdict fell, as `result of the file` and `accepted` or `refused`. */
-export type WycheproofCounts = Readonly<Record<string, number>>;
+type WycheproofCounts = Readonly<Record<string, number>>;
 
 export interface WycheproofSuite {
   readonly file: string;
