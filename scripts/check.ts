@@ -9,6 +9,7 @@ const CHECKS: readonly (readonly [name: string, command: readonly string[]])[] =
   ['layers', ['scripts/check-layers.ts']],
   ['unused', ['node_modules/knip/bin/knip.js']],
   ['error index', ['scripts/generate-error-index.ts', '--check']],
+  ['mqtt conformance', ['scripts/generate-mqtt-conformance.ts', '--check']],
 ];
 
 interface Outcome {

@@ -164,7 +164,8 @@ export class Outbound {
   }
 
   #send(link: Link, delivery: Delivery, dup: boolean): void {
-    if (isExpired(delivery.message, this.#ports.clock.now())) {
+    // What was sent once does not expire any more [MQTT-4.3.3-7], [MQTT-3.3.2-5].
+    if (delivery.packetId === 0 && isExpired(delivery.message, this.#ports.clock.now())) {
       this.#ports.metrics.messagesExpired++;
       this.#discard(delivery);
     } else if (!delivery.unpoliced && !link.mayReceive(delivery.message.topic)) {

@@ -11,7 +11,7 @@ import {
   scanPublish,
 } from '@holdfast/wire/mqtt';
 import type { Client } from './client.ts';
-import { Message } from './message.ts';
+import { isExpired, Message } from './message.ts';
 import { fitsTopicLimits, isReserved } from './profiles.ts';
 import { reservedAsker } from './reserved-asker.ts';
 
@@ -95,17 +95,20 @@ export class PublishHandler {
 
   /** PUBREL: the message goes on its way only now, so that rights lost meanwhile count (mosquitto 2.0 ChangeLog). */
   release(packetId: number): void {
-    const { session, version, acks, principal } = this.#client;
+    const { session, services, version, acks, principal } = this.#client;
     const message = session.inbound.get(packetId);
     if (message === undefined) {
       acks.add(encodeAck({ kind: 'pubcomp', packetId }, version));
       return;
     }
-    if (principal.mayPublish(message.topic, message.retain)) {
+    const expired = isExpired(message, services.clock.now());
+    if (!expired && principal.mayPublish(message.topic, message.retain)) {
       this.#acknowledge('pubcomp', packetId, message);
       return;
     }
-    this.#report(message.topic, message.retain);
+    // The exchange is completed all the same [MQTT-4.3.3-13].
+    if (expired) services.metrics.messagesExpired++;
+    else this.#report(message.topic, message.retain);
     session.dropInbound(packetId);
     acks.add(encodeAck({ kind: 'pubcomp', packetId }, version));
   }

@@ -102,10 +102,10 @@ describe('PUBLISH', () => {
     ['a wildcard in the topic [MQTT-3.3.2-2]', '30 04 0001 23 00', 0x81],
     ['U+0000 in the topic [MQTT-1.5.4-2]', '30 04 0001 00 00', 0x81],
     ['a surrogate in the topic [MQTT-1.5.4-1]', '30 06 0003 EDA080 00', 0x81],
-    ['packet identifier 0 [MQTT-2.2.1-2]', '32 06 0001 74 0000 00', 0x82],
-    ['no topic and no alias [MQTT-3.3.2-8]', '30 03 0000 00', 0x82],
+    ['packet identifier 0', '32 06 0001 74 0000 00', 0x82],
+    ['no topic and no alias', '30 03 0000 00', 0x82],
     ['topic alias 0 [MQTT-3.3.2-8]', '30 07 0001 74 03 230000', 0x82],
-    ['an alias over the maximum [MQTT-3.3.2-9]', '30 07 0001 74 03 23000B', 0x94],
+    ['an alias over the maximum of the server', '30 07 0001 74 03 23000B', 0x94],
     ['an alias nobody gave', '30 06 0000 03 230001', 0x82],
     ['a subscription identifier [MQTT-3.3.4-6]', '30 06 0001 74 02 0B01', 0x82],
     ['a response topic with a wildcard [MQTT-3.3.2-14]', '30 08 0001 74 04 08000123', 0x82],
@@ -123,7 +123,7 @@ describe('PUBLISH', () => {
     expect(await client.say(hex('30 65'))).toMatchObject([{ kind: 'disconnect', reason: 0x95 }]);
   });
 
-  it('understands topic aliases of the client, which end with the connection [MQTT-3.3.2-7] [MQTT-3.3.2-10] [MQTT-3.3.2-12]', async () => {
+  it('understands topic aliases of the client, which end with the connection [MQTT-3.3.2-7] [MQTT-3.3.2-12]', async () => {
     const bench = await Bench.started();
     const client = await subscriber(bench, 's', [{ text: '#', qos: 0 }]);
     const sender = await bench.client('p');
@@ -135,7 +135,7 @@ describe('PUBLISH', () => {
     expect(await again.say(alias('', 10))).toMatchObject([{ kind: 'disconnect', reason: 0x82 }]);
   });
 
-  it('carries topic aliases of the server within the maximum of the client [MQTT-3.1.2-26] [MQTT-3.1.2-27]', async () => {
+  it('carries topic aliases of the server within the maximum of the client [MQTT-3.1.2-26] [MQTT-3.3.2-11]', async () => {
     const bench = await Bench.started();
     const client = await subscriber(bench, 's', [{ text: '#', qos: 1 }], { properties: { topicAliasMaximum: 1 } });
     const sender = await bench.client('p');
@@ -175,7 +175,7 @@ describe('PUBLISH', () => {
     expect(await sender.say(publish('t', { qos: 1 }))).toMatchObject([{ kind: 'puback', reason: 0x10 }]);
   });
 
-  it('over the receive maximum ends the connection with 0x93 [MQTT-3.3.4-7] [MQTT-3.3.4-9]', async () => {
+  it('over the receive maximum ends the connection with 0x93', async () => {
     const bench = await Bench.started({ limits: { receiveMaximum: 2 } });
     const sender = await bench.client('p');
     const two = (packetId: number) => publish('t', { qos: 2, packetId });
@@ -318,7 +318,7 @@ describe('QoS 2', () => {
 describe('retained messages', () => {
   const retain = { retain: true } as const;
 
-  it('replace the one before and answer a subscription with RETAIN set [MQTT-3.3.1-5] [MQTT-3.3.1-8]', async () => {
+  it('replace the one before and answer a subscription with RETAIN set [MQTT-3.3.1-5]', async () => {
     const bench = await Bench.started();
     const sender = await bench.client('p');
     await sender.say(publish('t', retain), publish('t', { ...retain, payload: encodeUtf8('new') }));
@@ -339,7 +339,7 @@ describe('retained messages', () => {
     expect(bench.broker.gauges().retainedMessages).toBe(0);
   });
 
-  it('are not touched by a message without RETAIN [MQTT-3.3.1-7]', async () => {
+  it('are not touched by a message without RETAIN [MQTT-3.3.1-8]', async () => {
     const bench = await Bench.started();
     const sender = await bench.client('p');
     await sender.say(publish('t', retain), publish('t', { payload: encodeUtf8('live') }));

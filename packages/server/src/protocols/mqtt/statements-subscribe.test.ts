@@ -63,7 +63,7 @@ describe('SUBSCRIBE', () => {
     ['a filter that is not UTF-8 [MQTT-3.8.3-1]', '82 07 0001 00 0001 80 00', 0x81],
     ['an empty filter [MQTT-4.7.3-1]', '82 06 0001 00 0000 00', 0x81],
     ['a misplaced wildcard [MQTT-4.7.1-1]', '82 08 0001 00 0002 6123 00', 0x81],
-    ['packet identifier 0 [MQTT-2.2.1-3]', '82 07 0000 00 0001 74 00', 0x81],
+    ['packet identifier 0', '82 07 0000 00 0001 74 00', 0x81],
     ['No Local on a shared subscription [MQTT-3.8.3-4]', '82 10 0001 00 000A 2473686172652F672F74 04', 0x82],
     ['a share name with a wildcard [MQTT-4.8.2-2]', '82 10 0001 00 000A 2473686172652F2B2F74 00', 0x82],
     ['two subscription identifiers', '82 0B 0001 04 0B010B02 0001 74 00', 0x82],
@@ -81,7 +81,7 @@ describe('SUBSCRIBE', () => {
     expect(published(await client.hear())).toMatchObject([{ qos: 1, properties: { subscriptionIdentifiers: [2] } }]);
   });
 
-  it('that overlaps gives one copy at the highest QoS with every identifier [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5]', async () => {
+  it('that overlaps gives one copy at the highest QoS with every identifier [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4]', async () => {
     const bench = await Bench.started();
     const client = await bench.client('s');
     await client.say(
@@ -243,7 +243,7 @@ describe('the AWS profile', () => {
     ]);
   });
 
-  it('refuses QoS 2 with 0x9B and grants at most QoS 1 [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-12]', async () => {
+  it('refuses QoS 2 with 0x9B and grants at most QoS 1 [MQTT-3.2.2-9] [MQTT-3.2.2-10] [MQTT-3.2.2-12]', async () => {
     const bench = await Bench.started({ profile: AWS_PROFILE });
     const client = await bench.client('a');
     expect(await client.say(subscribe([{ text: 't', qos: 2 }]))).toMatchObject([{ reasons: [1] }]);

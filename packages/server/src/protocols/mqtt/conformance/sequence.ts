@@ -14,16 +14,16 @@ export function byte(value: number): Hex {
   return value.toString(16).padStart(2, '0');
 }
 
-export function word(value: number): Hex {
+function word(value: number): Hex {
   return value.toString(16).padStart(4, '0');
 }
 
-export function bytesOf(hex: Hex): number {
+function bytesOf(hex: Hex): number {
   return hex.replaceAll(' ', '').length / 2;
 }
 
 /** A Variable Byte Integer in its shortest form. */
-export function varint(value: number): Hex {
+function varint(value: number): Hex {
   let text = '';
   let rest = value;
   for (; rest >= 128; rest = Math.floor(rest / 128)) text += byte((rest % 128) | 0x80);

@@ -210,7 +210,7 @@ describe('flow control of MQTT 5', () => {
     await client.settled();
     expect(client.messages).toHaveLength(5);
     client.acknowledges = true;
-    for (const { packetId, qos } of [...client.messages]) client.acknowledge(qos === 1 ? 'puback' : 'pubrec', packetId);
+    for (const { packetId, qos } of client.messages) client.acknowledge(qos === 1 ? 'puback' : 'pubrec', packetId);
     expect(told(await client.received(12))).toEqual(Array.from({ length: 12 }, (_, n) => `${n}`));
   });
 });
@@ -225,8 +225,8 @@ describe('subscriptions of MQTT 5', () => {
     await other.publish(topic, 'x', { qos: 1 });
     await Promise.all([both.received(1), other.received(1)]);
     await Promise.all([both.settled(), other.settled()]);
-    expect(both.messages.map(({ properties }) => [...(properties.subscriptionIdentifiers ?? [])].sort())).toEqual([
-      [2, 3],
+    expect(both.messages.map(({ properties }) => new Set(properties.subscriptionIdentifiers))).toEqual([
+      new Set([2, 3]),
     ]);
     expect(other.messages.map(({ properties }) => properties.subscriptionIdentifiers)).toEqual([[123_456_789]]);
   });
