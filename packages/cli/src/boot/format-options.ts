@@ -5,6 +5,7 @@ import { readDecryptionKeyFile } from './key-files.ts';
 import { MCUBOOT_OPTIONS, mcubootOptions, vendorTypesOf } from './mcuboot-options.ts';
 import { NRF5_COMMAND_LINE, NSIB_COMMAND_LINE } from './nordic-options.ts';
 import { NXP_COMMAND_LINE } from './nxp-options.ts';
+import { PSOC64_COMMAND_LINE } from './psoc64-options.ts';
 import { choice, collect, type Given, text } from './option-values.ts';
 
 const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Name> } = {
@@ -48,6 +49,7 @@ const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Nam
   'nrf5-dfu': NRF5_COMMAND_LINE,
   nsib: NSIB_COMMAND_LINE,
   'nxp-lpc55': NXP_COMMAND_LINE,
+  psoc64: PSOC64_COMMAND_LINE,
 };
 
 const BLOCKS = { '1': 1, '2': 2, '3': 3 } as const;

@@ -28,6 +28,8 @@ export interface McubootPolicy {
   /** `slot`: the bytes are a whole flash slot, what follows the image is not judged. Default `padded`. */
   readonly tail?: 'padded' | 'slot';
   readonly vendorTypes?: readonly number[];
+  /** Accept ones in the header's last word, as the PSoC 64 tools leave it. Default false. */
+  readonly headerFilling?: boolean;
   /** Accept ECDSA signatures padded with zeros for MCUboot before 1.5. Default false. */
   readonly paddedSignatures?: boolean;
   readonly nonBootable?: boolean;

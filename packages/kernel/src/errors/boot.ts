@@ -174,6 +174,11 @@ export const BOOT_ERRORS = {
     ...REFUSED,
     next: 'issue it again for its place in the chain; look at it with: holdfast boot inspect FILE',
   },
+  'boot.bad_policy': {
+    message: 'the device policy breaks a rule of its chip',
+    ...BAD_DATA,
+    next: 'correct the named slot; the rules are those of the vendor’s policy validator',
+  },
   'boot.wrong_device': {
     message: 'the image is for another chip, board or place in flash',
     ...REFUSED,

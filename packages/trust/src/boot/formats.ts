@@ -9,6 +9,8 @@ import type {
   NsibSignOptions,
   NxpPolicy,
   NxpSignOptions,
+  Psoc64ImagePolicy,
+  Psoc64SignOptions,
 } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { esp32V1Format, esp32V2Format } from './esp32-formats.ts';
@@ -16,6 +18,7 @@ import type { ImageFormat, ImagePolicy } from './image-format.ts';
 import { mcubootFormat } from './mcuboot-format.ts';
 import { nrf5DfuFormat, nsibFormat } from './nordic-formats.ts';
 import { nxpLpc55Format } from './nxp-format.ts';
+import { psoc64Format } from './psoc64-format.ts';
 
 /** What each format's signer is told beside payload and key, and what its verifier can be told to demand. */
 interface FormatTypes {
@@ -25,6 +28,7 @@ interface FormatTypes {
   readonly 'nrf5-dfu': { readonly options: Nrf5SignOptions; readonly policy: Nrf5Policy };
   readonly nsib: { readonly options: NsibSignOptions; readonly policy: NsibPolicy };
   readonly 'nxp-lpc55': { readonly options: NxpSignOptions; readonly policy: NxpPolicy };
+  readonly psoc64: { readonly options: Psoc64SignOptions; readonly policy: Psoc64ImagePolicy };
 }
 
 export type ImageFormatName = keyof FormatTypes;
@@ -41,6 +45,7 @@ export const IMAGE_FORMATS: FormatTable = {
   'nrf5-dfu': nrf5DfuFormat,
   nsib: nsibFormat,
   'nxp-lpc55': nxpLpc55Format,
+  psoc64: psoc64Format,
 };
 
 export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = [
@@ -50,6 +55,7 @@ export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = [
   'nrf5-dfu',
   'nsib',
   'nxp-lpc55',
+  'psoc64',
 ];
 
 /** @throws `boot.unknown_format` */

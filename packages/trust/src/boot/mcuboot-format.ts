@@ -1,4 +1,5 @@
 import {
+  type AcceptedMcubootImage,
   type McubootPolicy,
   mcubootPublicKey,
   type McubootSignOptions,
@@ -22,7 +23,7 @@ import {
   readDependencies,
   readSecurityCounter,
 } from '@holdfast/wire/mcuboot';
-import type { ImageFact, ImageFormat, ImageVerdict } from './image-format.ts';
+import type { AcceptedImage, ImageFact, ImageFormat, ImageVerdict } from './image-format.ts';
 
 /** Signed entry of PSoC 64 below the vendor range (cysecuretools signtool.py). */
 const PSOC64_SLOT_ID = 0x81;
@@ -33,7 +34,7 @@ export const mcubootFormat: ImageFormat<McubootSignOptions, McubootPolicy> = {
   title: 'MCUboot image',
   signs: true,
   detect: (bytes) => bytes.length >= 4 && new ByteReader(bytes).u32le('ih_magic') === MCUBOOT_MAGIC,
-  inspect: (bytes) => inspectImage(decodeMcubootImage(bytes, { vendorTypes: [PSOC64_SLOT_ID] })),
+  inspect: (bytes) => mcubootFacts(decodeMcubootImage(bytes, { vendorTypes: [PSOC64_SLOT_ID] })),
   recipients: ({ encryption }) => (encryption === undefined ? [] : recipientKeys(encryption)),
   prepare(payload, options, publicKeySpki) {
     const key = mcubootPublicKey(publicKeySpki);
@@ -61,20 +62,32 @@ function recipientKeys({ recipient }: McubootEncryption): Uint8Array[] {
 }
 
 function toVerdict(verdict: McubootVerdict): ImageVerdict {
-  if (verdict.kind === 'refused') return verdict;
+  return verdict.kind === 'refused' ? verdict : acceptedMcuboot(verdict);
+}
+
+/** An accepted image in the words that all formats share. */
+export function acceptedMcuboot({
+  image,
+  payload,
+  digest,
+  key,
+  hash,
+  securityCounter,
+}: AcceptedMcubootImage): AcceptedImage {
   return {
     kind: 'accepted',
-    bytes: verdict.image.bytes,
-    payload: verdict.payload,
-    digest: encodeHex(verdict.digest),
-    keyId: encodeHex(verdict.key.hashes[verdict.hash]),
-    version: formatVersion(verdict.image.header.version),
-    securityCounter: verdict.securityCounter,
-    testKey: publishedTestKey(verdict.key.key.spki),
+    bytes: image.bytes,
+    payload,
+    digest: encodeHex(digest),
+    keyId: encodeHex(key.hashes[hash]),
+    version: formatVersion(image.header.version),
+    securityCounter,
+    testKey: publishedTestKey(key.key.spki),
   };
 }
 
-function inspectImage(image: McubootImage): ImageFact[] {
+/** What a decoded image says about itself. */
+export function mcubootFacts(image: McubootImage): ImageFact[] {
   const { header, trailer } = image;
   const facts: ImageFact[] = [
     fact('header', 'version', formatVersion(header.version)),

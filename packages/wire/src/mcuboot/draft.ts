@@ -23,6 +23,8 @@ export interface McubootImageSpec extends McubootMetadata {
   /** AES key size of the payload's encryption; the payload is padded with zeros to 16 bytes. */
   readonly encryption?: 128 | 256;
   readonly vendorTypes?: readonly number[];
+  /** Fill the header's last word like the gap behind it. */
+  readonly headerFilling?: boolean;
 }
 
 /** What follows the covered bytes. */
@@ -55,14 +57,16 @@ export function draftMcubootImage(payload: Uint8Array, spec: McubootImageSpec): 
     throw new HoldfastError('boot.bad_option', { option: 'payload', size: body.length });
   const imageSize = spec.encryption === undefined ? body.length : Math.ceil(body.length / 16) * 16;
   const metadata = encodeTlvArea('protected', encodeMetadata(spec, spec.vendorTypes));
-  const header = encodeMcubootHeader({
+  const fields = {
     loadAddress: spec.romFixed ?? spec.loadAddress ?? 0,
     headerSize: spec.headerSize,
     protectedSize: metadata.length,
     imageSize,
     flags: flagsOf(spec),
     version: spec.version,
-  });
+  };
+  const isFilled = spec.headerFilling === true && spec.erasedValue === 0xff;
+  const header = encodeMcubootHeader(fields, isFilled ? 0xffffffff : 0);
   const covered = new Uint8Array(spec.headerSize + imageSize + metadata.length);
   if (spec.padHeader === true) covered.fill(spec.erasedValue ?? 0xff, MCUBOOT_HEADER_LENGTH, spec.headerSize);
   covered.set(header);

@@ -15,12 +15,14 @@ export interface McubootHeader {
 }
 
 const KNOWN_FLAGS = Object.values(MCUBOOT_FLAG).reduce((all, flag) => all | flag, 0);
+const FILLED = 0xffffffff;
 const MAGIC_BIG_ENDIAN = 0x3db8f396;
 
 /**
  * Decodes the header of an MCUboot image.
  *
  * @param bytes - 32 bytes or more; only the first 32 are read, little endian.
+ * @param filled - accept ones in the last word beside zeros.
  * @throws `wire.truncated` when fewer than 32 bytes are given.
  * @throws `wire.unsupported` for a big-endian image.
  * @throws `boot.bad_magic` when the first word is not 0x96f3b83d.
@@ -28,7 +30,7 @@ const MAGIC_BIG_ENDIAN = 0x3db8f396;
  * @throws `boot.bad_header` when a field breaks its rule.
  * @see MCUboot boot/bootutil/include/bootutil/image.h, struct image_header
  */
-export function decodeMcubootHeader(bytes: Uint8Array): McubootHeader {
+export function decodeMcubootHeader(bytes: Uint8Array, filled = false): McubootHeader {
   const reader = new ByteReader(bytes);
   const magic = reader.u32le('ih_magic');
   if (magic === MAGIC_BIG_ENDIAN)
@@ -42,7 +44,9 @@ export function decodeMcubootHeader(bytes: Uint8Array): McubootHeader {
     flags: reader.u32le('ih_flags'),
     version: readVersion(reader, 'ih_ver'),
   };
-  if (reader.u32le('_pad1') !== 0) throw new HoldfastError('boot.bad_header', { field: '_pad1', offset: 28 });
+  const pad = reader.u32le('_pad1');
+  if (pad !== 0 && !(filled && pad === FILLED))
+    throw new HoldfastError('boot.bad_header', { field: '_pad1', offset: 28 });
   checkFlags(header.flags);
   checkFields(header);
   return header;
@@ -52,12 +56,12 @@ export function decodeMcubootHeader(bytes: Uint8Array): McubootHeader {
  * @throws `boot.bad_version` when the version does not fit.
  * @see {@link decodeMcubootHeader} for the layout
  */
-export function encodeMcubootHeader(header: McubootHeader): Uint8Array<ArrayBuffer> {
+export function encodeMcubootHeader(header: McubootHeader, pad = 0): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(MCUBOOT_HEADER_LENGTH);
   writer.u32le(MCUBOOT_MAGIC).u32le(header.loadAddress).u16le(header.headerSize).u16le(header.protectedSize);
   writer.u32le(header.imageSize).u32le(header.flags);
   writeVersion(writer, header.version);
-  return writer.u32le(0).finish();
+  return writer.u32le(pad).finish();
 }
 
 export function hasFlag(header: McubootHeader, flag: number): boolean {

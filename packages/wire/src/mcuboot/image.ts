@@ -25,6 +25,8 @@ export interface DecodeImageOptions {
   readonly tail?: 'padded' | 'slot';
   /** Protected TLV types outside the vendor range that the product uses, such as PSoC 64's 0x81. */
   readonly vendorTypes?: readonly number[];
+  /** The header's last word may hold ones too, as the vendor's fork of imgtool leaves it for PSoC 64. */
+  readonly headerFilling?: boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface DecodeImageOptions {
  * @see MCUboot docs/design.md, image format
  */
 export function decodeMcubootImage(bytes: Uint8Array, options: DecodeImageOptions = {}): McubootImage {
-  const header = decodeMcubootHeader(bytes);
+  const header = decodeMcubootHeader(bytes, options.headerFilling);
   const payloadEnd = header.headerSize + header.imageSize;
   if (payloadEnd > bytes.length) {
     throw new HoldfastError('wire.truncated', { field: 'payload', needed: payloadEnd, remaining: bytes.length });
