@@ -44,7 +44,7 @@ export class SqlDurableStore implements DurableStore {
   /** Everything that refers to a readable message; one that cannot be opened is reported, and nobody gets it. */
   async load(): Promise<StoredState> {
     const { reader } = this.#ports;
-    const messages = await this.#messages();
+    const { messages, lastMessageId } = await this.#messages();
     const ids = new Set(messages.map(({ id }) => id));
     const kept = <Row extends { readonly message_id: number }>(rows: readonly Row[]): Row[] =>
       rows.filter((row) => ids.has(row.message_id));
@@ -59,6 +59,7 @@ export class SqlDurableStore implements DurableStore {
     const retained = kept(await reader.all(query.selectFrom('mqtt_retained').selectAll()));
     return {
       messages,
+      lastMessageId,
       sessions: sessions.map((row) => ({
         session: {
           key: row.session_key,
@@ -118,7 +119,7 @@ export class SqlDurableStore implements DurableStore {
     return this.#ports.store.commit(changes.flatMap((change) => writesOfChange(change, seal)));
   }
 
-  async #messages(): Promise<readonly StoredMessage[]> {
+  async #messages(): Promise<Pick<StoredState, 'messages' | 'lastMessageId'>> {
     const { keys, log, reader } = this.#ports;
     const opener = new MessageOpener(keys);
     const rows = await reader.all(query.selectFrom('mqtt_messages').selectAll().orderBy('message_id'));
@@ -132,7 +133,7 @@ export class SqlDurableStore implements DurableStore {
       }
     }
     this.#needed = opener.epochs;
-    return messages;
+    return { messages, lastMessageId: rows.at(-1)?.message_id ?? 0 };
   }
 }
 

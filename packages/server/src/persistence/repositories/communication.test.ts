@@ -122,6 +122,7 @@ function inOrder(state: StoredState): StoredState {
     [...rows].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   return {
     messages: by(state.messages, ({ id }) => id),
+    lastMessageId: state.lastMessageId,
     retained: by(state.retained, ({ topic }) => topic).map(({ messageId, realm, topic }) => ({
       messageId,
       realm,
@@ -286,6 +287,13 @@ describe('MQTT rows', () => {
     const state = await store.load();
     expect(state.messages).toEqual([message(3)]);
     expect(state.retained).toEqual([{ realm: T, topic: 't/3', messageId: 3 }]);
+  });
+
+  it('count the identity of a message nobody can read: a new one under it would go to those it was for', async () => {
+    await storeOn(opened).append([1, 2].map((id): StoreChange => ({ kind: 'message-saved', message: message(id) })));
+    const broken = query.updateTable('mqtt_messages').set({ sealed: new Uint8Array(40) });
+    await opened.store.commit([compileWrite(broken.where('message_id', '=', 2))]);
+    expect(await storeOn(opened).load()).toMatchObject({ messages: [message(1)], lastMessageId: 2 });
   });
 });
 

@@ -201,7 +201,7 @@ describe('durability', () => {
     await sender.say(publish('c', 1, 3));
     for (const each of [client, sender]) await each.say(GOODBYE);
     await bench.advance(1001);
-    expect(await store.load()).toEqual({ messages: [], sessions: [], retained: [] });
+    expect(await store.load()).toEqual({ messages: [], lastMessageId: 0, sessions: [], retained: [] });
   });
 
   it('counts the expiry of a session from its disconnection, over restarts', async () => {

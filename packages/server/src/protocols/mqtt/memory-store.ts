@@ -24,6 +24,7 @@ export class MemoryStore implements DurableStore {
   load(): Promise<StoredState> {
     return Promise.resolve({
       messages: [...this.#messages.values()],
+      lastMessageId: [...this.#messages.keys()].reduce((last, id) => Math.max(last, id), 0),
       sessions: [...this.#sessions.values()].map((rows) => ({
         session: rows.session,
         subscriptions: [...rows.subscriptions.values()],

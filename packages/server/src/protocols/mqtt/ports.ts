@@ -250,6 +250,8 @@ export type StoreChange =
 
 export interface StoredState {
   readonly messages: readonly StoredMessage[];
+  /** Highest identity in use, also by messages that are stored and cannot be given; 0 when there is none. */
+  readonly lastMessageId: number;
   readonly sessions: readonly {
     readonly session: StoredSession;
     readonly subscriptions: readonly StoredSubscription[];

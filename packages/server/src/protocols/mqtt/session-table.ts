@@ -141,7 +141,7 @@ export class SessionTable {
       this.#scheduleExpiry(session);
     }
     this.#ports.router.restoreRetained(state.retained, messages);
-    this.#ports.journal.startAfter(state.messages.reduce((last, { id }) => Math.max(last, id), 0));
+    this.#ports.journal.startAfter(state.lastMessageId);
     for (const { storedId: id, references } of messages.values()) {
       if (references === 0) this.#ports.journal.add({ kind: 'message-removed', id });
     }
