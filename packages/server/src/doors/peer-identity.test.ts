@@ -217,6 +217,18 @@ describe('who a peer is', () => {
       expect((await events()).filter((event) => event === `certificate.revoked ${device.fingerprint}`)).toHaveLength(2);
     });
 
+    it('of a certificate that was replaced does not speak of its device, whose session is another', async () => {
+      const next = fingerprint(await world.enrollment.renew(device, await makeCsr(), EST));
+      await identify(next);
+      await world.revocation.certificate(ADMIN, device.fingerprint, 'keyCompromise');
+      await world.revocation.certificate(ADMIN, next, 'keyCompromise');
+      const told = (await world.opened.events.since(0, 1000)).filter(({ name }) => name === 'certificate.revoked');
+      expect(told.map(({ subject, data }) => [subject, data['deviceId']])).toEqual([
+        [device.fingerprint, null],
+        [next, 'lamp-1'],
+      ]);
+    });
+
     it('of a claim leaves the devices it enrolled', async () => {
       const claim = await world.addClaim({ serials: ['lamp-2'] });
       const { certificateDer } = await world.enrollment.enrollDirect(claim, await makeCsr(), EST);

@@ -166,12 +166,14 @@ export class Revocation {
 }
 
 function revokedEvent(certificate: CertificateRecord, reason: RevocationReason) {
-  const { tenant, fingerprint, subjectId } = certificate;
+  const { tenant, fingerprint, profile, state, subjectId } = certificate;
+  // One that was replaced before says nothing of its device: what the device left behind is its successor's.
+  const isOfDevice = profile === 'device' && state !== 'superseded' && state !== 'abandoned';
   return {
     tenant,
     name: 'certificate.revoked',
     subject: fingerprint,
-    data: { deviceId: certificate.profile === 'device' ? (subjectId ?? null) : null, reason },
+    data: { deviceId: isOfDevice ? (subjectId ?? null) : null, reason },
   } as const;
 }
 
