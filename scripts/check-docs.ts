@@ -134,6 +134,9 @@ async function takeJourney(pages: readonly string[]): Promise<{ readonly passed:
   }
 }
 
+// An exit, other than a signal, takes the server with it.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+
 const wanted = process.argv.slice(2);
 const counts = { passed: 0, failed: 0 };
 for (const journey of JOURNEYS) {

@@ -77,5 +77,8 @@ async function main(): Promise<number> {
   return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
 }
 
+// An exit, other than a signal, takes the server with it.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+
 // Native clients keep threads of their own that would hold the process.
 process.exit(await main());

@@ -43,6 +43,7 @@ export class HoldfastWorld {
 
   static async open(): Promise<HoldfastWorld> {
     const folder = mkdtempSync(path.join(tmpdir(), 'hf-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
     try {
       const server = await HoldfastProcess.start(path.join(folder, 'data'));
       const world = new HoldfastWorld(folder, server);
