@@ -8,12 +8,14 @@ export {
   createClient,
   type Transport,
 } from './client.ts';
+export { LEAST_ROLE } from './roles.ts';
 export { EVENTS_PATH, OPERATIONS, type Operation, type OperationName, type Operations } from './operations.ts';
 export * from './schemas/authority.ts';
 export * from './schemas/claim.ts';
 export * from './schemas/common.ts';
 export * from './schemas/communication.ts';
 export * from './schemas/device.ts';
+export * from './schemas/operator.ts';
 export * from './schemas/product.ts';
 export * from './schemas/system.ts';
 export * from './schemas/update.ts';

@@ -13,6 +13,13 @@ import {
   RevokeDevice,
 } from './schemas/device.ts';
 import {
+  CertifiedOperator,
+  CertifyOperator,
+  ChangeOperatorRole,
+  CreateOperator,
+  Operator,
+} from './schemas/operator.ts';
+import {
   CreateProduct,
   MinimumPreview,
   Product,
@@ -349,6 +356,50 @@ export const OPERATIONS = {
     body: DestroyRootKey,
     response: Authority,
     reach: 'local',
+  },
+
+  'operators.create': {
+    method: 'POST',
+    path: '/api/v1/operators',
+    summary: 'Create an operator who manages by certificate',
+    body: CreateOperator,
+    response: CertifiedOperator,
+    reach: 'local',
+  },
+  'operators.list': {
+    method: 'GET',
+    path: '/api/v1/operators',
+    summary: 'List operators',
+    query: PageQuery,
+    response: pageOf(Operator),
+  },
+  'operators.show': {
+    method: 'GET',
+    path: '/api/v1/operators/{operator}',
+    summary: 'Show an operator',
+    response: Operator,
+  },
+  'operators.certify': {
+    method: 'POST',
+    path: '/api/v1/operators/{operator}/certificates',
+    summary: 'Give an operator another certificate',
+    body: CertifyOperator,
+    response: CertifiedOperator,
+    reach: 'local',
+  },
+  'operators.change-role': {
+    method: 'PUT',
+    path: '/api/v1/operators/{operator}/role',
+    summary: 'Change what an operator may do',
+    body: ChangeOperatorRole,
+    response: Operator,
+    reach: 'local',
+  },
+  'operators.revoke': {
+    method: 'POST',
+    path: '/api/v1/operators/{operator}/revoke',
+    summary: 'Revoke an operator with all certificates',
+    response: Operator,
   },
 
   'audit.list': {

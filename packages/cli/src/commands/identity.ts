@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts } from '../output/table.ts';
 import { registerAuthority } from './identity-ca.ts';
+import { registerOperators } from './operator.ts';
 import { registerClaims } from './identity-claim.ts';
 import { addVerb, bodyOf, list, PAGING, pageQuery, pick, printPage } from './verb.ts';
 
@@ -39,6 +40,7 @@ export function deviceFacts(device: Device, io: CommandIo): string {
 export function registerIdentity(noun: Command, io: CommandIo): void {
   registerClaims(noun.command('claim').description('bootstrap credentials'), io);
   registerAuthority(noun.command('ca').description('the authorities, and the ceremony of their root'), io);
+  registerOperators(noun.command('operator').description('who manages from elsewhere, by certificate'), io);
   registerRegistry(noun, io);
   registerLifecycle(noun, io);
 }

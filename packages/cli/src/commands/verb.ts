@@ -1,7 +1,9 @@
 import { type ApiClient, type CallInput, type CallOutput, type OperationName } from '@holdfast/api';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
+import { HoldfastError } from '@holdfast/kernel';
 import { createLocalClient } from '../connection/local-client.ts';
+import { createRemoteClient, readProfile, RemoteProfile } from '../connection/remote-client.ts';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatJson, formatTable } from '../output/table.ts';
 
@@ -43,12 +45,33 @@ export function addVerb<Name extends OperationName>(noun: Command, io: CommandIo
 }
 
 export function addConnectionOptions(command: Command): Command {
-  return command.option('--data <folder>', 'data folder of the server (default: $HOLDFAST_DATA or ./data)');
+  return command
+    .option('--data <folder>', 'data folder of the server (default: $HOLDFAST_DATA or ./data)')
+    .option('--profile <file>', 'a server elsewhere, by an operator profile (default: $HOLDFAST_PROFILE)')
+    .option('--server <url>', 'a server elsewhere: https://host:9443, with --cert, --key and --ca')
+    .option('--cert <file>', 'certificate of an operator')
+    .option('--key <file>', 'private key of that certificate')
+    .option('--ca <file>', 'roots that the server is verified by');
 }
 
+/** A server elsewhere when one is named, else the one of the data folder. @throws `cli.bad_profile` */
 export function clientFrom(options: GivenOptions, io: CommandIo): ApiClient {
+  const remote = remoteFrom(options, io);
+  if (remote !== undefined) return createRemoteClient(remote);
   const given = options['data'] ?? io.environment['HOLDFAST_DATA'];
   return createLocalClient(typeof given === 'string' ? given : './data');
+}
+
+function remoteFrom(options: GivenOptions, io: CommandIo): RemoteProfile | undefined {
+  const named = pick(options, { server: 'server', cert: 'cert', key: 'key', ca: 'ca' });
+  if (Object.keys(named).length > 0) {
+    const parsed = RemoteProfile.safeParse(named);
+    if (!parsed.success) throw new HoldfastError('cli.bad_profile', { field: parsed.error.issues[0]?.path.join('.') });
+    return parsed.data;
+  }
+  // A folder that is named is meant, whatever the environment says.
+  const file = options['profile'] ?? (options['data'] === undefined ? io.environment['HOLDFAST_PROFILE'] : undefined);
+  return typeof file === 'string' && file !== '' ? readProfile(file) : undefined;
 }
 
 function toOption(option: VerbOption): Option {

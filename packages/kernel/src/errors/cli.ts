@@ -15,6 +15,13 @@ export const CLI_ERRORS = {
     retry: false,
     next: 'name it with --passphrase file:PATH or env:NAME',
   },
+  'cli.bad_profile': {
+    message: 'a server elsewhere needs its https address, a certificate, a key and the roots it is verified by',
+    http: 400,
+    exit: 64,
+    retry: false,
+    next: 'name a profile written by: holdfast identity operator create, or give --server, --cert, --key and --ca',
+  },
   'cli.file_unusable': {
     message: 'the file cannot be read or written',
     http: 500,

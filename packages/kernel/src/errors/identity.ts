@@ -144,6 +144,16 @@ export const IDENTITY_ERRORS = {
     'this is the root in force',
     'install the chain of a ceremony first: holdfast identity ca install',
   ),
+  'identity.unknown_operator': absent('there is no such operator', 'list them with: holdfast identity operator list'),
+  'identity.operator_exists': taken(
+    'an operator of this name exists or existed',
+    'choose another name, or give this one another certificate: holdfast identity operator certify',
+  ),
+  'identity.operator_revoked': refused('the operator is revoked', 'create another operator'),
+  'identity.bad_operator_name': badRequest(
+    'the name is not 1-64 of a-z, 0-9, dot, underscore and hyphen, or is reserved',
+    'use a name of that form',
+  ),
   'identity.crl_unavailable': {
     message: 'no revocation list has been published yet',
     http: 503,

@@ -37,6 +37,8 @@ export interface Gateway {
   readonly presence: PresenceBoard;
   readonly sessions: SessionTable;
   readonly broker: MqttBroker;
+  /** Where refusals are written down. */
+  readonly trail: AuditTrail;
   /** In the order of the banner. */
   readonly ports: readonly ListeningPort[];
   /** Shows a renewed certificate to connections from now on. */
@@ -89,6 +91,7 @@ export async function openGateway(
     presence,
     sessions,
     broker,
+    trail,
     ports: listeners.ports,
     replaceCertificate(renewed) {
       const clientCas = rooms.authority.trustedDer.map((der) => encodePem('CERTIFICATE', der));

@@ -55,10 +55,26 @@ export async function openManagement(
     sessions,
     feed,
     assets: loadAssets(ASSETS),
+    operators: rooms.operators,
+    onForbidden: (principal, operation) =>
+      gateway.trail.record(`operator ${principal.name}`, {
+        tenant,
+        actor: actorOf(principal),
+        action: 'operator.refused',
+        subject: operation,
+        details: {},
+      }),
     consoleOrigin,
   };
-  const { keyPem: key, chainPem: cert } = materialOf(credential);
-  const listener = createManagementListener(managementPorts, { key, cert });
+  const tlsOf = (shown: ServerCredential) => {
+    const { keyPem: key, chainPem: cert } = materialOf(shown);
+    return { key, cert, ca: rooms.authority.trustedDer.map((der) => encodePem('CERTIFICATE', der)) };
+  };
+  const listener = createManagementListener(managementPorts, tlsOf(credential));
+  const revocations = database.events.subscribe('operator-connections', ({ name, subject }) => {
+    if (name === 'certificate.revoked') listener.cut(subject);
+  });
+  closers.add('operator connections', () => revocations.close());
   const port = await listener.listen({ host: config.listen, port: config.portManagement });
   ports.push({ name: 'management', address: config.listen, port });
   closers.add('management listener', () => listener.app.close());
@@ -70,8 +86,7 @@ export async function openManagement(
     consoleOrigin,
     ports,
     replaceCertificate(renewed) {
-      const material = materialOf(renewed);
-      listener.replaceCertificate({ key: material.keyPem, cert: material.chainPem });
+      listener.replaceCertificate(tlsOf(renewed));
     },
   };
 }
@@ -83,6 +98,7 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
   return {
     clock,
     authority,
+    operators: rooms.operators,
     registry,
     revocation,
     claims,

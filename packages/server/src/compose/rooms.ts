@@ -10,6 +10,7 @@ import {
   Enrollment,
   OcspResponder,
   OcspSigner,
+  Operators,
   PeerIdentity,
   Registry,
   Revocation,
@@ -86,6 +87,7 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
   await ocspSigner.start();
   closers.add('ocsp signer', () => ocspSigner.close());
   const enrollment = new Enrollment({ ...shared, authority });
+  const peers = new PeerIdentity(shared);
   const sweeping = clock.every(SWEEP_MS, () => void sweep(enrollment, foundation));
   closers.add('enrollment sweep', () => sweeping.cancel());
   return {
@@ -96,8 +98,9 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     ocspSigner,
     ocsp: new OcspResponder({ ...shared, issuer: authority.issuing, signer: ocspSigner }),
     enrollment,
+    peers,
+    operators: new Operators({ ...shared, authority, revocation, peers }),
     claims: new Claims({ ...shared, authority, revocation }),
-    peers: new PeerIdentity(shared),
     cloneTrap: new CloneTrap({ clock, registry }),
   };
 }

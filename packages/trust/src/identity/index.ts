@@ -54,6 +54,13 @@ export {
   type OcspResponderPorts,
 } from './ocsp-responder.ts';
 export { OcspSigner, type OcspSignerHealth, type OcspSignerPorts } from './ocsp-signer.ts';
+export {
+  type CertifiedOperator,
+  Operators,
+  type OperatorsPorts,
+  type OperatorWish,
+  roleSuffices,
+} from './operators.ts';
 export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
 export { RefusalPace } from './refusal-pace.ts';
 export { type EstablishWish, Registry, type RegistryActor, type RegistryPorts } from './registry.ts';

@@ -1,5 +1,6 @@
 import type { EpochMs } from '@holdfast/kernel';
 import type { DeviceId, Fingerprint, Sha256Hex, Tenant } from './ids.ts';
+import type { OperatorRepository } from './operators.ts';
 import type { Page, PageRequest, Write } from './store.ts';
 
 /** ISO/IEC 24760 lifecycle with the two states that hold a device back: `suspended` and `quarantined`. */
@@ -69,7 +70,15 @@ export interface DeviceRepository {
 }
 
 /** What a certificate is for: an issuance template, or `cross` for one root's key certified by another root. */
-export type CertificateProfile = 'root' | 'issuing' | 'cross' | 'device' | 'claim' | 'server' | 'operator' | 'ocsp-signer';
+export type CertificateProfile =
+  | 'root'
+  | 'issuing'
+  | 'cross'
+  | 'device'
+  | 'claim'
+  | 'server'
+  | 'operator'
+  | 'ocsp-signer';
 
 /**
  * `pending`: issued to a claim, attached to nothing. `successor`: a renewal nobody used yet; its predecessor still
@@ -257,4 +266,5 @@ export interface IdentityRepositories {
   readonly claims: ClaimRepository;
   readonly tokens: OwnershipTokenRepository;
   readonly crls: CrlRepository;
+  readonly operators: OperatorRepository;
 }

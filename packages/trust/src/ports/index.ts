@@ -3,6 +3,7 @@ export type * from './communication.ts';
 export type * from './events.ts';
 export type * from './identity.ts';
 export * from './ids.ts';
+export type * from './operators.ts';
 export type * from './posture.ts';
 export type * from './storage.ts';
 export type * from './store.ts';

@@ -5,6 +5,7 @@ import { POSTURE_0003 } from './0003-posture.ts';
 import { UPDATE_0004 } from './0004-update.ts';
 import { COMMUNICATION_0005 } from './0005-communication.ts';
 import { STORAGE_0006 } from './0006-storage.ts';
+import { OPERATORS_0007 } from './0007-operators.ts';
 
 /** Every step of the schema. A room adds its own under the next free number. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   UPDATE_0004,
   COMMUNICATION_0005,
   STORAGE_0006,
+  OPERATORS_0007,
 ];

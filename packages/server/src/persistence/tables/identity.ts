@@ -101,6 +101,15 @@ interface CrlTable {
   der: Uint8Array;
 }
 
+export interface OperatorTable {
+  tenant: string;
+  name: string;
+  role: string;
+  state: string;
+  created_at: number;
+  created_by: string;
+}
+
 export interface IdentityTables {
   devices: DeviceTable;
   device_groups: DeviceGroupTable;
@@ -110,4 +119,5 @@ export interface IdentityTables {
   claim_serials: ClaimSerialTable;
   ownership_tokens: OwnershipTokenTable;
   crls: CrlTable;
+  operators: OperatorTable;
 }

@@ -1,10 +1,11 @@
-import type { OperationName, Operations } from '@holdfast/api';
+import type { OperationName, Operations, OperatorRole } from '@holdfast/api';
 import type { OperatorPrincipal } from '@holdfast/trust/principal';
 import type { z } from 'zod';
 
 /** Who asks. */
 export interface ManagementContext {
   readonly principal: OperatorPrincipal;
+  readonly role: OperatorRole;
 }
 
 type PathParams<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`

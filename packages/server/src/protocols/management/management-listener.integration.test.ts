@@ -32,9 +32,11 @@ function setUp(overrides: Partial<Record<string, (input: never) => Promise<unkno
     assets: [
       { path: '/index.html', contentType: 'text/html', bytes: Buffer.from('<!doctype html>'), immutable: false },
     ],
+    operators: { authenticate: () => Promise.reject(new HoldfastError('request.unauthenticated')) },
+    onForbidden: () => undefined,
     consoleOrigin: () => ORIGIN,
   };
-  const { app } = createManagementListener(ports, { cert: '', key: '' });
+  const { app } = createManagementListener(ports, { cert: '', key: '', ca: [] });
   const open = async () => {
     const answer = await app.inject({
       method: 'POST',

@@ -1,14 +1,18 @@
 import { chmodSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { EVENTS_PATH, OPERATIONS, OpenSession } from '@holdfast/api';
+import type { TlsOptions } from 'node:tls';
+import { EVENTS_PATH, type OperationName, OPERATIONS, OpenSession } from '@holdfast/api';
 import { type Clock, formatRfc3339, HoldfastError, type Log } from '@holdfast/kernel';
-import type { Tenant } from '@holdfast/trust/ports';
+import type { Operators } from '@holdfast/trust/identity';
+import type { Fingerprint, Tenant } from '@holdfast/trust/ports';
+import type { OperatorPrincipal } from '@holdfast/trust/principal';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { type Asset, addConsoleRoutes } from './console-assets.ts';
 import { type ConsoleSessions } from './console-sessions.ts';
 import { type LiveFeed, streamEvents } from './event-stream.ts';
 import type { ManagementContext, ManagementHandlers } from './handler-types.ts';
 import { toProblem } from './problem.ts';
+import { checkRole, OperatorConnections, shownCertificate } from './operator-door.ts';
 import { type Authenticate, addManagementRoutes } from './routes.ts';
 
 const COOKIE = '__Host-holdfast';
@@ -22,6 +26,10 @@ export interface ManagementPorts {
   readonly sessions: ConsoleSessions;
   readonly feed: LiveFeed;
   readonly assets: readonly Asset[];
+  /** Those who manage by certificate. */
+  readonly operators: Pick<Operators, 'authenticate'>;
+  /** Told of whoever asked for more than their role allows. */
+  readonly onForbidden: (principal: OperatorPrincipal, operation: OperationName) => void;
   /** `https://host:port` of the console, for links. */
   readonly consoleOrigin: () => string;
 }
@@ -30,31 +38,42 @@ export interface TlsMaterial {
   /** PEM: the server's certificate and its issuers. */
   readonly cert: string;
   readonly key: string;
+  /** PEM of the authorities that sign operators. */
+  readonly ca: readonly string[];
 }
 
 export interface ManagementListener {
   readonly app: FastifyInstance;
   /** Takes new certificate and key for connections from now on. */
   replaceCertificate(material: TlsMaterial): void;
+  /** Ends the connections of a revoked operator's certificate. */
+  cut(fingerprint: Fingerprint): void;
   /** @returns the port in use. @throws `server.port_taken` */
   listen(where: { readonly host: string; readonly port: number }): Promise<number>;
 }
 
-/** The HTTPS listener of console and API: a session cookie decides. */
+/** The HTTPS listener of console and API: an operator's certificate decides, or else a session cookie. */
 export function createManagementListener(ports: ManagementPorts, tls: TlsMaterial): ManagementListener {
   const app = fastify({
-    https: { ...tls, ...HTTP_LIMITS, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_MS },
+    https: { ...tlsOf(tls), ...HTTP_LIMITS, handshakeTimeout: HANDSHAKE_MS },
     ...SERVER_LIMITS,
   });
   endSocketsOnClose(app);
-  addManagement(app, ports, authenticateConsole(ports));
+  const connections = new OperatorConnections(app);
+  addManagement(app, ports, authenticateRemote(ports));
   addSessionRoutes(app, ports);
   addConsoleRoutes(app, ports.assets);
   return {
     app: app,
     listen: (where) => listenOnPort(app, where),
-    replaceCertificate: (material) => app.server.setSecureContext({ ...material }),
+    replaceCertificate: (material) => app.server.setSecureContext(tlsOf(material)),
+    cut: (fingerprint) => connections.cut(fingerprint),
   };
+}
+
+/** A browser has no certificate, so it is asked for and not demanded; one that is shown is judged on every request. */
+function tlsOf({ cert, key, ca }: TlsMaterial): TlsOptions {
+  return { cert, key, ca: [...ca], requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' };
 }
 
 async function listenOnPort(
@@ -126,9 +145,19 @@ function addManagement(app: FastifyInstance, ports: ManagementPorts, authenticat
     const problem = toProblem(new HoldfastError('request.not_found'), ports.log);
     void reply.status(problem.status).type('application/problem+json').send(problem);
   });
-  addManagementRoutes(app, ports.handlers, authenticate);
+  const admit = (name: OperationName, { principal, role }: ManagementContext) => {
+    try {
+      checkRole(name, role);
+    } catch (error) {
+      ports.onForbidden(principal, name);
+      throw error;
+    }
+  };
+  addManagementRoutes(app, { handlers: ports.handlers, authenticate, admit });
   app.get(EVENTS_PATH, async (request, reply) => {
-    const { principal } = authenticate(request, OPERATIONS['status.show']);
+    const context = await authenticate(request, OPERATIONS['status.show']);
+    admit('status.show', context);
+    const { principal } = context;
     const mayGoOn = () => principal.via !== 'console' || ports.sessions.isLive(cookieOf(request) ?? '');
     await streamEvents(request, reply, { feed: ports.feed, clock: ports.clock, mayGoOn });
   });
@@ -143,7 +172,18 @@ function codedRequestError(error: unknown): unknown {
 }
 
 function contextOf(ports: ManagementPorts, name: string, via: 'socket' | 'console'): ManagementContext {
-  return { principal: { kind: 'operator', tenant: ports.tenant, name, via } };
+  return { principal: { kind: 'operator', tenant: ports.tenant, name, via }, role: 'security' };
+}
+
+function authenticateRemote(ports: ManagementPorts): Authenticate {
+  const byCookie = authenticateConsole(ports);
+  return (request, operation) => {
+    const fingerprint = shownCertificate(request);
+    if (fingerprint === undefined) return byCookie(request, operation);
+    // A browser with a certificate shows it to every page that asks.
+    refuseForeignOrigin(request);
+    return ports.operators.authenticate(fingerprint, ports.clock.now());
+  };
 }
 
 function authenticateConsole(ports: ManagementPorts): Authenticate {

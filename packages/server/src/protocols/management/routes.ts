@@ -7,17 +7,25 @@ import type { ManagementContext, ManagementHandlers, ManagementOperation } from 
 type LooseHandler = (input: object, context: ManagementContext) => Promise<unknown>;
 
 /** Turns a request into who asks. @throws `request.unauthenticated`, `request.forbidden` */
-export type Authenticate = (request: FastifyRequest, operation: Operation) => ManagementContext;
+export type Authenticate = (
+  request: FastifyRequest,
+  operation: Operation,
+) => ManagementContext | Promise<ManagementContext>;
+
+/** What stands before every operation. */
+export interface Doorkeeper {
+  readonly handlers: ManagementHandlers;
+  readonly authenticate: Authenticate;
+  /** @throws `request.forbidden` */
+  readonly admit: (name: OperationName, context: ManagementContext) => void;
+}
 
 const MAX_UPLOAD_BYTES = 1024 * 1024 * 1024;
 const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
 /** Adds one route for each row of the API's table. */
-export function addManagementRoutes(
-  app: FastifyInstance,
-  handlers: ManagementHandlers,
-  authenticate: Authenticate,
-): void {
+export function addManagementRoutes(app: FastifyInstance, doorkeeper: Doorkeeper): void {
+  const { handlers } = doorkeeper;
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit: MAX_JSON_BYTES }, (_, body, done) => {
     try {
@@ -28,11 +36,13 @@ export function addManagementRoutes(
   });
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
   for (const name of Object.keys(handlers) as ManagementOperation[]) {
-    addRoute(app, name, handlers[name] as unknown as LooseHandler, authenticate);
+    addRoute(app, name, doorkeeper);
   }
 }
 
-function addRoute(app: FastifyInstance, name: OperationName, handler: LooseHandler, authenticate: Authenticate): void {
+function addRoute(app: FastifyInstance, name: ManagementOperation, doorkeeper: Doorkeeper): void {
+  const { admit, authenticate, handlers } = doorkeeper;
+  const handler = handlers[name] as unknown as LooseHandler;
   const operation: Operation = OPERATIONS[name];
   const contexts = new WeakMap<FastifyRequest, ManagementContext>();
   app.route({
@@ -41,7 +51,9 @@ function addRoute(app: FastifyInstance, name: OperationName, handler: LooseHandl
     bodyLimit: operation.upload === undefined ? MAX_JSON_BYTES : MAX_UPLOAD_BYTES,
     // Before the body is read: a stranger's bytes are not parsed.
     onRequest: async (request: FastifyRequest) => {
-      contexts.set(request, authenticate(request, operation));
+      const context = await authenticate(request, operation);
+      admit(name, context);
+      contexts.set(request, context);
       if (operation.upload !== undefined) refuseOversize(request);
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {

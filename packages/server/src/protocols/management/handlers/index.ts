@@ -5,12 +5,14 @@ import { type AuthorityHandlerPorts, authorityHandlers } from './authority.ts';
 import { type ClaimHandlerPorts, claimHandlers } from './claims.ts';
 import { type CommunicationHandlerPorts, communicationHandlers } from './communication.ts';
 import { type DeviceHandlerPorts, deviceHandlers } from './devices.ts';
+import { type OperatorHandlerPorts, operatorHandlers } from './operators.ts';
 import { type ProductHandlerPorts, productHandlers } from './products.ts';
 import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
 
 export type ManagementServices = DeviceHandlerPorts &
   ProductHandlerPorts &
   AuthorityHandlerPorts &
+  OperatorHandlerPorts &
   ClaimHandlerPorts &
   CommunicationHandlerPorts &
   UpdateHandlerPorts & {
@@ -25,6 +27,7 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...deviceHandlers(services),
     ...productHandlers(services),
     ...authorityHandlers(services),
+    ...operatorHandlers(services),
     ...claimHandlers(services),
     ...communicationHandlers(services),
     ...updateHandlers(services),
