@@ -3,11 +3,14 @@ import { type Brokers, type BrokerSubject, withBrokers } from '../harness/broker
 import { cpuMicros } from '../harness/processes.ts';
 import { type Load, startLoad } from '../generator/generator.ts';
 
-type Shape = Pick<Load, 'publishers' | 'subscribers' | 'window'>;
+type Shape = Pick<Load, 'publishers' | 'subscribers' | 'window' | 'burst'>;
 
 const MANY = 100;
-const FAN_IN: Shape = { publishers: MANY, subscribers: 1, window: 400 };
-const FAN_OUT: Shape = { publishers: 1, subscribers: MANY, window: 20 };
+/** Publishers that send what they have gathered, as senders that are busy do. */
+const FAN_IN: Shape = { publishers: MANY, subscribers: 1, window: 2000, burst: 20 };
+const FAN_OUT: Shape = { publishers: 1, subscribers: MANY, window: 20, burst: 10 };
+/** One message at a time from everybody: each costs its server a read and a write of its own. */
+const ONE_BY_ONE: Partial<Shape> = { window: 400, burst: 1 };
 
 async function measure(
   { generator, fleet }: Brokers,
@@ -35,10 +38,15 @@ function makeFan(
     run: (effort: Effort) =>
       withBrokers(MANY + 1, async (brokers): Promise<BenchReport> => {
         const load = { ...shape, qos, count: effort.size(count, Math.ceil(count / 40)) };
-        const contenders = brokers.subjects.map((subject) => ({
-          name: subject.name,
-          measure: () => measure(brokers, subject, load),
-        }));
+        const contend = (label: string, shape: Partial<Shape>) =>
+          brokers.subjects.map((subject) => ({
+            name: subject.name + label,
+            measure: () => measure(brokers, subject, { ...load, ...shape }),
+          }));
+        const contenders = [
+          ...contend('', {}),
+          ...(load.publishers === 1 ? [] : contend(', one at a time', ONE_BY_ONE)),
+        ];
         for (const { measure: warmUp } of contenders) await warmUp();
         const rounds = await alternate(effort, contenders);
         return {

@@ -21,6 +21,8 @@ export interface Load {
   readonly size?: number;
   /** Fan: messages on their way; hold: how many cuts end it. */
   readonly window?: number;
+  /** Fan: messages a publisher sends at once; one when absent. */
+  readonly burst?: number;
   readonly publishers?: number;
   readonly subscribers?: number;
   readonly seconds?: number;

@@ -7,7 +7,7 @@
 
 struct settings {
   const char *mode, *ca, *identities;
-  int port, count, concurrency, qos, size, window, publishers, subscribers, resume, seconds;
+  int port, count, concurrency, qos, size, window, publishers, subscribers, resume, seconds, burst;
   const char *groups;
 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct settings settings = {.concurrency = 32, .size = 256, .window = 200, .publishers = 1, .subscribers = 1, .seconds = 60, .groups = "X25519"};
+struct settings settings = {.concurrency = 32, .size = 256, .window = 200, .publishers = 1, .subscribers = 1, .seconds = 60, .burst = 1, .groups = "X25519"};
 struct identity *identities;
 int identity_count;
 
@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
       {"concurrency", NULL, &settings.concurrency}, {"qos", NULL, &settings.qos},
       {"size", NULL, &settings.size},         {"window", NULL, &settings.window},
       {"publishers", NULL, &settings.publishers}, {"subscribers", NULL, &settings.subscribers},
-      {"resume", NULL, &settings.resume},     {"seconds", NULL, &settings.seconds},
+      {"burst", NULL, &settings.burst},       {"resume", NULL, &settings.resume},     {"seconds", NULL, &settings.seconds},
   };
   signal(SIGPIPE, SIG_IGN);
   for (int i = 1; i + 1 < argc; i += 2) {

@@ -105,25 +105,30 @@ static void lost(struct connection *connection, int failed) {
   exit(2);
 }
 
+static void publish_one(struct connection *publisher) {
+  uint8_t packet[70000];
+  char topic[256];
+  if (settings.publishers == 1) snprintf(topic, sizeof topic, "bench/all");
+  else snprintf(topic, sizeof topic, "bench/%s/up", publisher->identity->name);
+  if (++publisher->packet_id == 0) publisher->packet_id = 1;
+  connection_append(publisher, packet, encode_publish(packet, topic, settings.size, settings.qos, publisher->packet_id));
+  if (settings.qos) publisher->unacknowledged++;
+  sent++;
+}
+
+/* One publisher after the other, each as many at once as a burst has. */
 static void publish_some(long limit) {
   static int next;
   for (int tried = 0; tried < settings.publishers && sent < limit; next = (next + 1) % settings.publishers) {
     struct connection *publisher = all[settings.subscribers + next];
-    uint8_t packet[70000];
-    char topic[256];
-    if (sent - delivered / settings.subscribers >= settings.window) break;
-    if (publisher->unacknowledged >= 50 || publisher->out_length > 65536) {
+    if (sent - delivered / settings.subscribers + settings.burst > settings.window) break;
+    if (publisher->unacknowledged + settings.burst > 50 || publisher->out_length > 65536) {
       tried++;
       continue;
     }
-    if (settings.publishers == 1) snprintf(topic, sizeof topic, "bench/all");
-    else snprintf(topic, sizeof topic, "bench/%s/up", publisher->identity->name);
-    if (++publisher->packet_id == 0) publisher->packet_id = 1;
-    connection_append(publisher, packet, encode_publish(packet, topic, settings.size, settings.qos, publisher->packet_id));
-    if (settings.qos) publisher->unacknowledged++;
-    sent++;
+    for (int i = 0; i < settings.burst && sent < limit; i++) publish_one(publisher);
+    connection_flush(publisher);
   }
-  for (int i = settings.subscribers; i < settings.subscribers + settings.publishers; i++) connection_flush(all[i]);
 }
 
 /* Sends until `limit` messages are out and everything has arrived, or nothing has for ten seconds. */

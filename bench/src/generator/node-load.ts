@@ -16,6 +16,7 @@ const TEXTS = [
   'qos',
   'size',
   'window',
+  'burst',
   'publishers',
   'subscribers',
   'seconds',
@@ -128,6 +129,7 @@ async function runFan(): Promise<object> {
   const qos = number('qos', 0) as 0 | 1;
   const payload = new Uint8Array(number('size', 256)).fill(0x78);
   const window = number('window', 200);
+  const burst = number('burst', 1);
   let delivered = 0;
   let acknowledged = 0;
   let subscribed = 0;
@@ -176,15 +178,25 @@ async function runFan(): Promise<object> {
     };
     senders.push(sender);
   }
+  const publish = (sender: (typeof senders)[number]): void => {
+    const topic = publishers === 1 ? 'bench/all' : `bench/${sender.name}/up`;
+    const packetId = (sent % 65_535) + 1;
+    sender.socket.write(encodePublish(qos === 0 ? { topic, payload, qos } : { topic, payload, qos, packetId }, 4));
+    if (qos === 1) sender.inFlight++;
+    sent++;
+  };
+  let turn = 0;
   const send = (limit: number): void => {
-    for (let tried = 0; tried < senders.length && sent < limit; tried++) {
-      const sender = senders[sent % senders.length];
-      if (sender === undefined || sent - delivered / subscribers >= window || sender.inFlight >= 50) return;
-      const topic = publishers === 1 ? 'bench/all' : `bench/${sender.name}/up`;
-      const packetId = (sent % 65_535) + 1;
-      sender.socket.write(encodePublish(qos === 0 ? { topic, payload, qos } : { topic, payload, qos, packetId }, 4));
-      if (qos === 1) sender.inFlight++;
-      sent++;
+    for (let tried = 0; tried < senders.length && sent < limit; turn++) {
+      const sender = senders[turn % senders.length];
+      if (sender === undefined || sent - delivered / subscribers + burst > window) return;
+      if (sender.inFlight + burst > 50) {
+        tried++;
+        continue;
+      }
+      sender.socket.cork();
+      for (let index = 0; index < burst && sent < limit; index++) publish(sender);
+      sender.socket.uncork();
     }
   };
   const batch = async (limit: number): Promise<void> => {

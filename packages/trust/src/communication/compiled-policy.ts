@@ -41,11 +41,14 @@ interface Layer {
 
 /** Decisions kept for each action of a connection; with 10,000 connections this stays under 100 MiB. */
 const MAX_KEPT_DECISIONS = 64;
+/** Of a full action every so many new decisions one is kept: a round over more topics than fit would find none of them. */
+const KEEP_EVERY = 16;
 
 /** All policies of one connection, with its variables filled in. Deny wins, silence denies. */
 export class CompiledPolicy {
   readonly #layers: readonly Layer[];
   readonly #kept = new Map<PolicyAction, Map<string, Decision>>();
+  #unkept = 0;
 
   /** @param boundary - when given, whatever it does not allow is denied, whatever was granted. */
   constructor(granted: readonly NamedPolicy[], boundary: readonly NamedPolicy[] | undefined, context: PolicyContext) {
@@ -85,8 +88,18 @@ export class CompiledPolicy {
       kept = new Map();
       this.#kept.set(action, kept);
     }
-    if (kept.size >= MAX_KEPT_DECISIONS) kept.clear();
+    if (kept.size >= MAX_KEPT_DECISIONS) {
+      if (++this.#unkept % KEEP_EVERY !== 0) return;
+      dropOldest(kept);
+    }
     kept.set(resource, decision);
+  }
+}
+
+function dropOldest(kept: Map<string, Decision>): void {
+  for (const oldest of kept.keys()) {
+    kept.delete(oldest);
+    return;
   }
 }
 

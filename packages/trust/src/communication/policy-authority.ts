@@ -13,7 +13,7 @@ import {
 } from './builtin-policies.ts';
 import { certificateFacts } from './certificate-facts.ts';
 import { CompiledPolicy, type NamedPolicy } from './compiled-policy.ts';
-import type { PolicyContext } from './policy-context.ts';
+import type { CertificateFacts, PolicyContext } from './policy-context.ts';
 import { type PolicyDocument, parsePolicyDocument } from './policy-document.ts';
 import type { ArnScope } from './resource.ts';
 import { Rights, type RightsLevel } from './rights.ts';
@@ -146,6 +146,8 @@ function contextOf(
   standing: DevicePosture | undefined,
 ): PolicyContext {
   const device = peer.kind === 'device' ? peer.device : undefined;
+  const { der } = peer.certificate;
+  let facts: CertificateFacts | undefined;
   return {
     clientId: connection.clientId,
     sourceIp: connection.remoteAddress,
@@ -153,7 +155,10 @@ function contextOf(
       device === undefined
         ? undefined
         : { name: device.deviceId, typeName: device.product, attributes: device.attributes },
-    certificate: certificateFacts(peer.certificate.der),
+    // Few policies ask about the certificate, and reading one costs as much as a query.
+    get certificate() {
+      return (facts ??= certificateFacts(der));
+    },
     posture: standing?.posture,
     firmwareVersion: standing?.evidence?.version,
     securityCounter: standing?.evidence?.counter,

@@ -49,6 +49,16 @@ function ask(rows: readonly Row[], question: string, context: PolicyContext = la
   return compile(rows, context).decide(`iot:${action}` as PolicyAction, resource, request).kind;
 }
 
+it('answers alike over many more resources than it remembers', () => {
+  const compiled = compile([{ Resource: `${ARN}topic/a/*` }]);
+  for (let question = 0; question < 3000; question++) {
+    const number = question % 250;
+    const expected = number % 2 === 0 ? 'allow' : 'deny';
+    const resource = `topic/${expected === 'allow' ? 'a' : 'b'}/${number}`;
+    expect(compiled.decide('iot:Receive', resource, NOW).kind).toBe(expected);
+  }
+});
+
 describe('statements', () => {
   const own = `${ARN}topic/a/*`;
   it.each<readonly [string, readonly Row[], string, Decision['kind']]>([
