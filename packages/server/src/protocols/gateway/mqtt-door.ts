@@ -21,7 +21,7 @@ export interface MqttDoorOptions {
   readonly ticketSecret: Uint8Array;
   readonly ticketEpoch: number;
   readonly limits?: Partial<AdmissionLimits>;
-  readonly broker: Pick<MqttBroker, 'accept' | 'cut'> & { readonly limits: { readonly lingerMs: number } };
+  readonly broker: Pick<MqttBroker, 'accept' | 'close' | 'cut'> & { readonly limits: { readonly lingerMs: number } };
   readonly admission: PeerAdmission;
   readonly onRefused: TlsDoorOptions['onRefused'];
   /** Unique for each connection of the process' life. */
@@ -63,8 +63,10 @@ export class MqttDoor {
     return this.#door.listen();
   }
 
-  close(): Promise<void> {
-    return this.#door.close();
+  /** Says good-bye to every client while it still has its socket, and waits until what it said is durable. */
+  async close(): Promise<void> {
+    await this.#options.broker.close();
+    await this.#door.close();
   }
 
   #makeServer(tls: TlsOptions): TlsServer {

@@ -1,17 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Readable } from 'node:stream';
-import {
-  ApiProblem,
-  type ApiClient,
-  type ApiRequest,
-  type ApiResponse,
-  type CallInput,
-  type CreatedClaim,
-  createClient,
-} from '@holdfast/api';
+import { ApiProblem, type ApiClient, type CallInput, type CreatedClaim } from '@holdfast/api';
 import { createCsr, createSigner, generatePrivateKey, type PrivateKey } from '@holdfast/crypto';
 import { createLog, encodeBase64, type LogRecord, type Random } from '@holdfast/kernel';
 import { decodeCertsOnly } from '@holdfast/wire/cms';
@@ -21,6 +11,7 @@ import { loadConfig } from '../../config/index.ts';
 import type { Issued } from '../../testing/test-authority.ts';
 import { type ConnectOptions, MqttClient } from '../../protocols/gateway/testing/mqtt-client.ts';
 import { ask, type HttpAnswer, type HttpsAsk } from './https-ask.ts';
+import { socketClient } from './socket-client.ts';
 import { ShiftedClock } from './shifted-clock.ts';
 
 /** What TLS shows of a client: its key and its certificate. */
@@ -56,7 +47,7 @@ export class TestSystem {
 
   private constructor(folder: string) {
     this.folder = folder;
-    this.api = createClient((apiRequest) => callSocket(path.join(this.data, 'holdfast.sock'), apiRequest));
+    this.api = socketClient(() => path.join(this.data, 'holdfast.sock'));
   }
 
   get data(): string {
@@ -195,23 +186,4 @@ export function issuedPem({ text }: HttpAnswer): string {
   const [certificate] = decodeCertsOnly(new Uint8Array(Buffer.from(text, 'base64')));
   if (certificate === undefined) throw new TypeError('no certificate was issued');
   return encodePem('CERTIFICATE', certificate);
-}
-
-function callSocket(socketPath: string, { method, path: target, body, contentType, signal }: ApiRequest) {
-  return new Promise<ApiResponse>((resolve, reject) => {
-    const headers = { host: 'localhost', ...(contentType === undefined ? {} : { 'content-type': contentType }) };
-    const outgoing = request({ socketPath, method, path: target, headers, ...(signal ? { signal } : {}) });
-    outgoing.on('error', reject);
-    outgoing.on('response', (incoming) => {
-      const chunks: Buffer[] = [];
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('error', reject);
-      incoming.on('end', () => {
-        const octets = new Uint8Array(Buffer.concat(chunks));
-        resolve({ status: incoming.statusCode ?? 0, text: Buffer.from(octets).toString(), octets });
-      });
-    });
-    if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body);
-    else Readable.from(body, { objectMode: false }).pipe(outgoing);
-  });
 }
