@@ -17,7 +17,7 @@ describe('the registry', () => {
     world.registry.establish(ADMIN, { deviceId: 'lamp-1', product: 'lamp', hardwareRevision: 'rev-a', ...change });
 
   it('establishes a device with what the factory step knows', async () => {
-    const anchor = Uint8Array.of(1, 2, 3);
+    const anchor = (await generatePrivateKey('P-256')).publicKey.spki;
     await establish({ ueid: '01'.repeat(17), attestationAnchor: anchor, groups: ['pilot'], attributes: { line: '3' } });
     expect(await world.registry.show('default', 'lamp-1')).toMatchObject({
       state: 'established',
@@ -38,6 +38,8 @@ describe('the registry', () => {
     ['an unknown product', { product: 'lock' }, 'identity.unknown_product'],
     ['hardware the product does not have', { hardwareRevision: 'rev-z' }, 'identity.wrong_hardware'],
     ['a short UEID', { ueid: '0102' }, 'request.invalid'],
+    ['an anchor without a UEID', { attestationAnchor: Uint8Array.of(1) }, 'request.invalid'],
+    ['an anchor that is no key', { ueid: '01'.repeat(17), attestationAnchor: Uint8Array.of(1) }, 'request.invalid'],
     ['a group with a space', { groups: ['a b'] }, 'identity.bad_device_name'],
     ['65 groups', { groups: Array(65).fill('a') }, 'request.invalid'],
     ['an attribute without a name', { attributes: { '': 'x' } }, 'request.invalid'],
@@ -56,6 +58,19 @@ describe('the registry', () => {
     await expect(establish({ deviceId: 'lamp-2', ueid: '01'.repeat(17) })).rejects.toThrowError(
       coded('store.conflict'),
     );
+  });
+
+  it('lets no two devices share an anchor, nor a device enroll with one', async () => {
+    const key = await generatePrivateKey('P-256');
+    const attestationAnchor = key.publicKey.spki;
+    await establish({ ueid: '01'.repeat(17), attestationAnchor });
+    await expect(establish({ deviceId: 'lamp-2', ueid: '02'.repeat(17), attestationAnchor })).rejects.toThrowError(
+      coded('identity.key_reuse'),
+    );
+    const claim = await world.addClaim({ serials: ['lamp-1'] });
+    await expect(
+      world.enrollment.enrollDirect(claim, await makeCsr({ key }), connection('c', 'est')),
+    ).rejects.toThrowError(coded('identity.key_reuse'));
   });
 
   it('replaces groups and attributes', async () => {

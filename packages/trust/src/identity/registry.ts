@@ -1,4 +1,5 @@
-import { type Clock, HoldfastError } from '@holdfast/kernel';
+import { sha256 } from '@holdfast/crypto';
+import { type Clock, encodeHex, HoldfastError } from '@holdfast/kernel';
 import type {
   AuditLog,
   CertificateRepository,
@@ -7,6 +8,7 @@ import type {
   DeviceRecord,
   DeviceRepository,
   EventName,
+  KeyOwnerRepository,
   Outbox,
   Page,
   PageRequest,
@@ -16,6 +18,7 @@ import type {
   Write,
 } from '../ports/index.ts';
 import { actorOf, type OperatorPrincipal, type SystemPrincipal } from '../principal.ts';
+import { checkAttestationAnchor } from './attestation-anchor.ts';
 import { isLive } from './certificate-states.ts';
 import type { QuarantineFinding } from './clone-trap.ts';
 import { onFreshRead } from './fresh-read.ts';
@@ -29,6 +32,7 @@ export interface RegistryPorts {
   readonly outbox: Outbox;
   readonly devices: DeviceRepository;
   readonly certificates: CertificateRepository;
+  readonly keyOwners: Pick<KeyOwnerRepository, 'find' | 'inserting'>;
   readonly products: Pick<ProductRepository, 'find'>;
 }
 
@@ -45,7 +49,7 @@ export interface EstablishWish {
   readonly attributes?: Readonly<Record<string, string>>;
   /** Lower-case hex RFC 9711 UEID. */
   readonly ueid?: string;
-  /** DER SubjectPublicKeyInfo. */
+  /** DER SubjectPublicKeyInfo of a P-256 key, with the UEID that evidence under it names. */
   readonly attestationAnchor?: Uint8Array;
 }
 
@@ -71,7 +75,10 @@ export class Registry {
     this.#ports = ports;
   }
 
-  /** @throws `identity.bad_device_name`, `identity.unknown_product`, `identity.wrong_hardware`, `identity.device_exists` */
+  /**
+   * @throws `identity.bad_device_name`, `identity.unknown_product`, `identity.wrong_hardware`, `identity.device_exists`;
+   * `identity.key_reuse` for the anchor of another device: with one between them, each could speak for the other.
+   */
   async establish(principal: RegistryActor, wish: EstablishWish): Promise<DeviceRecord> {
     const { devices, products, store, audit, clock } = this.#ports;
     const { tenant } = principal;
@@ -86,6 +93,7 @@ export class Registry {
     if (known) throw new HoldfastError('identity.device_exists', { deviceId: known.deviceId });
     await store.commit([
       devices.inserting(device),
+      ...(await this.#anchoring(device)),
       ...groupsOf(wish.groups).map((group) => devices.joining(tenant, device.deviceId, group)),
       audit.entry({
         tenant,
@@ -100,6 +108,14 @@ export class Registry {
       }),
     ]);
     return device;
+  }
+
+  async #anchoring({ tenant, deviceId, attestationAnchor }: DeviceRecord): Promise<readonly Write[]> {
+    if (attestationAnchor === undefined) return [];
+    const spkiSha256 = encodeHex(sha256(attestationAnchor));
+    const { keyOwners } = this.#ports;
+    if (await keyOwners.find(spkiSha256)) throw new HoldfastError('identity.key_reuse', { field: 'attestationAnchor' });
+    return [keyOwners.inserting({ spkiSha256, tenant, kind: 'attestation', id: deviceId })];
   }
 
   list(tenant: Tenant, filter: DeviceFilter, page: PageRequest): Promise<Page<DeviceRecord>> {
@@ -248,6 +264,7 @@ function deviceFrom(tenant: Tenant, wish: EstablishWish, now: number): DeviceRec
   const attributes = wish.attributes ?? {};
   checkAttributes(attributes);
   if (wish.ueid !== undefined && !UEID.test(wish.ueid)) throw new HoldfastError('request.invalid', { field: 'ueid' });
+  if (wish.attestationAnchor !== undefined) checkAttestationAnchor(wish.attestationAnchor, wish.ueid);
   return {
     tenant,
     deviceId: checkDeviceName(wish.deviceId),

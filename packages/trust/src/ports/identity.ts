@@ -155,8 +155,8 @@ export interface KeyOwner {
   readonly spkiSha256: Sha256Hex;
   readonly tenant: Tenant;
   /** `pending` belongs to a claim that has not registered a device with it yet. */
-  readonly kind: 'device' | 'pending' | 'claim' | 'authority' | 'operator' | 'server';
-  /** Device id, claim id (for `pending` too), id of an authority's key, operator or host name. */
+  readonly kind: 'device' | 'pending' | 'claim' | 'authority' | 'operator' | 'server' | 'attestation';
+  /** Device id (for `attestation` too), claim id (for `pending` too), id of an authority's key, operator or host name. */
   readonly id: string;
 }
 
