@@ -17,5 +17,6 @@ export * from './schemas/communication.ts';
 export * from './schemas/device.ts';
 export * from './schemas/operator.ts';
 export * from './schemas/product.ts';
+export * from './schemas/revocation.ts';
 export * from './schemas/system.ts';
 export * from './schemas/update.ts';

@@ -27,6 +27,7 @@ import {
   SetEvidencePolicy,
   TrustAnchors,
 } from './schemas/product.ts';
+import { MassRevocationOutcome, PreviewRevocation, RevocationPreview, RunRevocation } from './schemas/revocation.ts';
 import { AuditEntry, AuditQuery, AuditVerdict, ConsoleLink, OpenSession, Status } from './schemas/system.ts';
 import {
   Artifact,
@@ -188,6 +189,28 @@ export const OPERATIONS = {
     path: '/api/v1/devices/{device}/readmit',
     summary: 'Let a revoked, suspended or quarantined device enroll again',
     response: Device,
+  },
+
+  'certificates.revoke': {
+    method: 'POST',
+    path: '/api/v1/certificates/{certificate}/revoke',
+    summary: 'Revoke one certificate by its SHA-256 fingerprint',
+    body: RevokeDevice,
+    response: RevocationOutcome,
+  },
+  'revocations.preview': {
+    method: 'POST',
+    path: '/api/v1/revocations/preview',
+    summary: 'Whom a mass revocation would reach',
+    body: PreviewRevocation,
+    response: RevocationPreview,
+  },
+  'revocations.run': {
+    method: 'POST',
+    path: '/api/v1/revocations',
+    summary: 'Revoke many at once and void all TLS tickets',
+    body: RunRevocation,
+    response: MassRevocationOutcome,
   },
 
   'artifacts.upload': {

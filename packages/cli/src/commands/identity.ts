@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts } from '../output/table.ts';
 import { registerAuthority } from './identity-ca.ts';
+import { registerRevocations } from './identity-revocation.ts';
 import { registerOperators } from './operator.ts';
 import { registerClaims } from './identity-claim.ts';
 import { addVerb, bodyOf, list, PAGING, pageQuery, pick, printPage } from './verb.ts';
@@ -43,6 +44,7 @@ export function registerIdentity(noun: Command, io: CommandIo): void {
   registerOperators(noun.command('operator').description('who manages from elsewhere, by certificate'), io);
   registerRegistry(noun, io);
   registerLifecycle(noun, io);
+  registerRevocations(noun, io);
 }
 
 function registerRegistry(noun: Command, io: CommandIo): void {

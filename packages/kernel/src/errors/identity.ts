@@ -154,6 +154,10 @@ export const IDENTITY_ERRORS = {
     'the name is not 1-64 of a-z, 0-9, dot, underscore and hyphen, or is reserved',
     'use a name of that form',
   ),
+  'identity.preview_outdated': taken(
+    'the number of devices is not the one that was expected; nobody was revoked',
+    'look at the preview again, then repeat with its number',
+  ),
   'identity.crl_unavailable': {
     message: 'no revocation list has been published yet',
     http: 503,

@@ -185,7 +185,7 @@ interface ListenerParts extends GatewayParts {
 }
 
 async function openListeners(foundation: Foundation, rooms: Rooms, parts: ListenerParts) {
-  const { clock, log, closers, config, tenant, ticketSecret } = foundation;
+  const { clock, log, closers, config, database, tenant, ticketSecret } = foundation;
   const { authority, enrollment, policyAuthority, access } = rooms;
   let connections = 0;
   const shared = {
@@ -193,7 +193,7 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     material: materialOf(parts.credential),
     clientCas: authority.trustedDer.map((der) => encodePem('CERTIFICATE', der)),
     ticketSecret,
-    ticketEpoch: 0,
+    ticketEpoch: await rooms.repositories.epochs.find(tenant),
     nextConnectionId: () => `${++connections}`,
     clock,
     log,
@@ -246,5 +246,10 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     doors.push({ door: enroll.door, asksForCertificate: false });
   }
   await listen('public', open);
+  const epochs = database.events.subscribe('ticket-epoch', ({ name, data }) => {
+    if (name !== 'tickets.voided' || typeof data['epoch'] !== 'number') return;
+    for (const { door } of doors) door.raiseTicketEpoch(data['epoch']);
+  });
+  closers.add('ticket epoch', () => epochs.close());
   return { ports, doors };
 }

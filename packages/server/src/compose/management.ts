@@ -99,6 +99,9 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     clock,
     authority,
     operators: rooms.operators,
+    massRevocation: rooms.massRevocation,
+    cutCertificate: (fingerprint: string) =>
+      gateway.sessions.cut({ kind: 'certificate', fingerprint }, 'certificate-revoked').sessions,
     registry,
     revocation,
     claims,

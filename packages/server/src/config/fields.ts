@@ -98,7 +98,7 @@ export const CONFIG_FIELDS = {
     fallback: 8880,
     env: 'HOLDFAST_PORT_PUBLIC',
     flag: 'port-public',
-    words: 'signed objects over plain HTTP: CRL and issuer certificates',
+    words: 'signed objects over plain HTTP: revocation lists, OCSP and issuer certificates',
   }),
   enrollListen: field({
     schema: Switch,

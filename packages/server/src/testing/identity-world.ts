@@ -9,6 +9,7 @@ import {
   Enrollment,
   type EnrollmentContext,
   type EnrollmentPorts,
+  MassRevocation,
   PeerIdentity,
   Registry,
   Revocation,
@@ -32,6 +33,7 @@ export interface IdentityWorld {
   readonly authority: CertificateAuthority;
   readonly registry: Registry;
   readonly revocation: Revocation;
+  readonly massRevocation: MassRevocation;
   readonly claims: Claims;
   readonly enrollment: Enrollment;
   readonly peers: PeerIdentity;
@@ -99,6 +101,7 @@ export async function openIdentityWorld(options: WorldOptions = {}): Promise<Ide
     authority,
     registry,
     revocation,
+    massRevocation: new MassRevocation({ ...base, revocation }),
     claims,
     enrollment: new Enrollment({ ...base, authority, ...options.limits }),
     peers: new PeerIdentity(base),

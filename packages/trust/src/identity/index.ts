@@ -64,6 +64,13 @@ export {
 export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
 export { RefusalPace } from './refusal-pace.ts';
 export { type EstablishWish, Registry, type RegistryActor, type RegistryPorts } from './registry.ts';
+export {
+  MassRevocation,
+  type MassRevocationOutcome,
+  type MassRevocationPorts,
+  type RevocationPreview,
+  type RevocationTarget,
+} from './revocation-mass.ts';
 export { Revocation, type RevocationOutcome, type RevocationPorts } from './revocation.ts';
 export {
   REVOCATION_LIST_LIMITS,

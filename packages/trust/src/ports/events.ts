@@ -35,6 +35,7 @@ export type EventName =
   | 'certificate.revoked'
   | 'certificate.superseded'
   | 'claim.revoked'
+  | 'tickets.voided'
   | 'posture.changed'
   | 'evidence.accepted'
   | 'evidence.refused'

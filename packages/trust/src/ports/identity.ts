@@ -51,6 +51,8 @@ export interface DeviceFilter {
   readonly product?: string | undefined;
   readonly group?: string | undefined;
   readonly state?: DeviceState | undefined;
+  /** Enrolled last by this claim. */
+  readonly claim?: string | undefined;
 }
 
 export interface DeviceRepository {
@@ -142,6 +144,12 @@ export interface CertificateRepository {
   pendingOfClaim(tenant: Tenant, claimId: string): Promise<readonly CertificateRecord[]>;
   /** Active ones of a profile, newest first: CA, server and operator certificates. */
   activeOfProfile(tenant: Tenant, profile: CertificateProfile): Promise<readonly CertificateRecord[]>;
+  /** Device or claim ids that hold an unrevoked certificate of an issuer, in order of fingerprint. */
+  subjectsOfIssuer(
+    tenant: Tenant,
+    of: { readonly issuer: Fingerprint; readonly profile: CertificateProfile },
+    page: PageRequest,
+  ): Promise<Page<string>>;
   /** Revoked, superseded or abandoned ones issued by `issuer` that end after `notAfter`, in order of serial number. */
   listRevoked(issuer: Fingerprint, notAfter: EpochMs): Promise<readonly RevokedCertificate[]>;
   /** Conflicts on a repeated fingerprint or serial number, and on a second `active` or `successor` of one device. */
@@ -259,6 +267,14 @@ export interface CrlRepository {
   publishing(crl: PublishedCrl): Write;
 }
 
+/** Rises with every mass revocation; TLS ticket keys are derived from it. */
+export interface TicketEpochRepository {
+  /** 0 before the first. */
+  find(tenant: Tenant): Promise<number>;
+  /** Conflicts unless it is still `from`. */
+  raising(tenant: Tenant, from: number): Write;
+}
+
 export interface IdentityRepositories {
   readonly devices: DeviceRepository;
   readonly certificates: CertificateRepository;
@@ -267,4 +283,5 @@ export interface IdentityRepositories {
   readonly tokens: OwnershipTokenRepository;
   readonly crls: CrlRepository;
   readonly operators: OperatorRepository;
+  readonly epochs: TicketEpochRepository;
 }

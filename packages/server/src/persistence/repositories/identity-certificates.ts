@@ -9,6 +9,8 @@ import type {
   Fingerprint,
   KeyOwner,
   KeyOwnerRepository,
+  Page,
+  PageRequest,
   PublishedCrl,
   RevokedCertificate,
   Sha256Hex,
@@ -19,6 +21,7 @@ import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { CertificateTable } from '../tables/identity.ts';
 import { compileWrite } from '../write.ts';
+import { pageOf } from './keyset-page.ts';
 
 export class SqlCertificateRepository implements CertificateRepository {
   readonly #reader: Reader;
@@ -81,6 +84,28 @@ export class SqlCertificateRepository implements CertificateRepository {
         .orderBy('fingerprint'),
     );
     return rows.map(fromRow);
+  }
+
+  async subjectsOfIssuer(
+    tenant: Tenant,
+    { issuer, profile }: { readonly issuer: Fingerprint; readonly profile: CertificateProfile },
+    page: PageRequest,
+  ): Promise<Page<string>> {
+    const rows = await this.#reader.all(
+      query
+        .selectFrom('certificates')
+        .select(['fingerprint', 'subject_id'])
+        .where('tenant', '=', tenant)
+        .where('issuer', '=', issuer)
+        .where('profile', '=', profile)
+        .where('state', 'in', ['pending', 'active', 'successor'])
+        .where('subject_id', 'is not', null)
+        .where('fingerprint', '>', page.after ?? '')
+        .orderBy('fingerprint')
+        .limit(page.limit + 1),
+    );
+    const { next, rows: kept } = pageOf(rows, page, ({ fingerprint }) => fingerprint);
+    return { next, rows: kept.flatMap(({ subject_id: subject }) => (subject === null ? [] : [subject])) };
   }
 
   async listRevoked(issuer: Fingerprint, notAfter: EpochMs): Promise<readonly RevokedCertificate[]> {

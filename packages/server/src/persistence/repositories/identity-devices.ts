@@ -40,7 +40,7 @@ export class SqlDeviceRepository implements DeviceRepository {
   }
 
   async list(tenant: Tenant, filter: DeviceFilter, page: PageRequest): Promise<Page<DeviceRecord>> {
-    const { prefix, product, group, state } = filter;
+    const { prefix, product, group, state, claim } = filter;
     let select = query.selectFrom('devices').selectAll().where('tenant', '=', tenant);
     if (page.after !== undefined) select = select.where('device_id', '>', page.after);
     if (prefix !== undefined && prefix !== '') {
@@ -48,6 +48,7 @@ export class SqlDeviceRepository implements DeviceRepository {
     }
     if (product !== undefined) select = select.where('product', '=', product);
     if (state !== undefined) select = select.where('state', '=', state);
+    if (claim !== undefined) select = select.where('claim_id', '=', claim);
     if (group !== undefined) {
       select = select.where('device_id', 'in', (from) =>
         from

@@ -3,6 +3,7 @@ import type { Reader } from '../reader.ts';
 import { SqlCertificateRepository, SqlCrlRepository, SqlKeyOwnerRepository } from './identity-certificates.ts';
 import { SqlClaimRepository, SqlOwnershipTokenRepository } from './identity-claims.ts';
 import { SqlDeviceRepository } from './identity-devices.ts';
+import { SqlTicketEpochRepository } from './identity-epochs.ts';
 import { SqlOperatorRepository } from './identity-operators.ts';
 
 export function identityRepositories(reader: Reader): IdentityRepositories {
@@ -14,5 +15,6 @@ export function identityRepositories(reader: Reader): IdentityRepositories {
     tokens: new SqlOwnershipTokenRepository(reader),
     crls: new SqlCrlRepository(reader),
     operators: new SqlOperatorRepository(reader),
+    epochs: new SqlTicketEpochRepository(reader),
   };
 }

@@ -110,6 +110,11 @@ export interface OperatorTable {
   created_by: string;
 }
 
+interface TicketEpochTable {
+  tenant: string;
+  epoch: number;
+}
+
 export interface IdentityTables {
   devices: DeviceTable;
   device_groups: DeviceGroupTable;
@@ -120,4 +125,5 @@ export interface IdentityTables {
   ownership_tokens: OwnershipTokenTable;
   crls: CrlTable;
   operators: OperatorTable;
+  ticket_epochs: TicketEpochTable;
 }

@@ -7,12 +7,14 @@ import { type CommunicationHandlerPorts, communicationHandlers } from './communi
 import { type DeviceHandlerPorts, deviceHandlers } from './devices.ts';
 import { type OperatorHandlerPorts, operatorHandlers } from './operators.ts';
 import { type ProductHandlerPorts, productHandlers } from './products.ts';
+import { type RevocationHandlerPorts, revocationHandlers } from './revocations.ts';
 import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
 
 export type ManagementServices = DeviceHandlerPorts &
   ProductHandlerPorts &
   AuthorityHandlerPorts &
   OperatorHandlerPorts &
+  RevocationHandlerPorts &
   ClaimHandlerPorts &
   CommunicationHandlerPorts &
   UpdateHandlerPorts & {
@@ -28,6 +30,7 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...productHandlers(services),
     ...authorityHandlers(services),
     ...operatorHandlers(services),
+    ...revocationHandlers(services),
     ...claimHandlers(services),
     ...communicationHandlers(services),
     ...updateHandlers(services),
