@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { alternate, atMost, type Bench, type BenchReport, type Contender } from '../harness/bench.ts';
 import { withBrokers, withFolder } from '../harness/brokers.ts';
 import { type Form, isBuilt, startHoldfast } from '../harness/holdfast-server.ts';
-import { freePorts, residentKiB, startProcess, untilListening } from '../harness/processes.ts';
+import { residentKiB } from '../harness/processes.ts';
+import { startBareTls } from '../peers/bare-tls.ts';
 import { startLoad } from '../generator/generator.ts';
 
 const BOUNDS_MB: Readonly<Record<Form, number>> = { sources: 200, built: 150 };
@@ -61,20 +62,8 @@ export const connectionMemory: Bench = {
   run: (effort) => {
     const count = effort.size(2000, 200);
     return withBrokers(count, async ({ fleet, generator, subjects, notes }): Promise<BenchReport> => {
-      const [port = 0] = await freePorts(1);
-      const parameters = JSON.stringify({
-        port: String(port),
-        ca: fleet.ca,
-        cert: fleet.serverChain,
-        key: fleet.serverKey,
-      });
-      const bare = startProcess(process.execPath, [
-        '--no-warnings',
-        path.join(import.meta.dirname, '../workloads/bare-tls.ts'),
-        parameters,
-      ]);
-      await untilListening(port);
-      const contenders = [...subjects, { name: 'bare node:tls', pid: bare.pid, port }].map(
+      const bare = await startBareTls(fleet);
+      const contenders = [...subjects, { name: 'bare node:tls', ...bare }].map(
         (subject): Contender => ({
           name: subject.name,
           measure: async () => {

@@ -186,8 +186,9 @@ async function runFan(): Promise<object> {
     sent++;
   };
   let turn = 0;
+  const isSent = (limit: number): boolean => sent >= limit;
   const send = (limit: number): void => {
-    for (let tried = 0; tried < senders.length && sent < limit; turn++) {
+    for (let tried = 0; tried < senders.length && !isSent(limit); turn++) {
       const sender = senders[turn % senders.length];
       if (sender === undefined || sent - delivered / subscribers + burst > window) return;
       if (sender.inFlight + burst > 50) {
@@ -195,7 +196,7 @@ async function runFan(): Promise<object> {
         continue;
       }
       sender.socket.cork();
-      for (let index = 0; index < burst && sent < limit; index++) publish(sender);
+      for (let index = 0; index < burst && !isSent(limit); index++) publish(sender);
       sender.socket.uncork();
     }
   };
