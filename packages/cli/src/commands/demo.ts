@@ -28,7 +28,18 @@ export function registerDemo(noun: Command, io: CommandIo): void {
 
 async function demo(options: DemoOptions, io: CommandIo): Promise<void> {
   const { signal, release } = stopSignal();
-  const folder = openFolder(options.data);
+  const ending = new AbortController();
+  // While a server does not come up, nothing but timers waits, and those let a process end.
+  void untilAborted(ending.signal);
+  try {
+    await playIn(openFolder(options.data), options, signal, io);
+  } finally {
+    ending.abort();
+    release();
+  }
+}
+
+async function playIn(folder: Folder, options: DemoOptions, signal: AbortSignal, io: CommandIo): Promise<void> {
   try {
     const { report, stage } = await runDemo(folder.data, signal, options.json === true ? SILENT : watcher(io));
     try {
@@ -40,7 +51,6 @@ async function demo(options: DemoOptions, io: CommandIo): Promise<void> {
     if (!report.held) throw new AnswerIsNo();
   } finally {
     folder.close();
-    release();
   }
 }
 
@@ -68,8 +78,13 @@ async function keep({ client, server }: Stage, signal: AbortSignal, io: CommandI
   await untilAborted(signal);
 }
 
+interface Folder {
+  readonly data: string;
+  readonly close: () => void;
+}
+
 /** @throws `cli.folder_not_empty` */
-function openFolder(given: string | undefined): { readonly data: string; readonly close: () => void } {
+function openFolder(given: string | undefined): Folder {
   if (given !== undefined) {
     if (isOccupied(given)) throw new HoldfastError('cli.folder_not_empty', { path: given });
     return { data: path.resolve(given), close: () => undefined };

@@ -145,6 +145,14 @@ describe('holdfast demo', () => {
     expect(readdirSync(temporary)).toEqual(before);
   });
 
+  it('says why its server does not start', async () => {
+    const data = path.join(temporary, 'spoilt');
+    writeFileSync(`${data}.root-key`, 'no key', { mode: 0o600 });
+    const { code, err } = await demo(['--data', data]);
+    expect(code).toBe(69);
+    expect(err).toMatch(/reason .*storage\.\w+.*\[cli\.server_not_started\]/s);
+  });
+
   it('does not play in a folder that holds something', async () => {
     const data = path.join(temporary, 'full');
     mkdirSync(data);

@@ -6,7 +6,7 @@ import { findingOf, type Trial } from '../trial.ts';
 
 interface Flip {
   readonly sequence: number;
-  readonly details: string;
+  readonly subject: string;
 }
 
 export const CHANGED_LOG: Trial = {
@@ -16,10 +16,10 @@ export const CHANGED_LOG: Trial = {
   async perform({ client, server }) {
     const verify = async (): Promise<string> => wordsOf(await client.call('audit.verify', {}));
     const before = await verify();
-    const { sequence, details } = withDatabase(server.dataFolder, flipByte);
+    const { sequence, subject } = withDatabase(server.dataFolder, flipByte);
     const during = await verify();
     // The rest of the demo is to be read in a log that is whole.
-    withDatabase(server.dataFolder, (database) => write(database, { sequence, details }));
+    withDatabase(server.dataFolder, (database) => write(database, { sequence, subject }));
     const after = await verify();
     return findingOf([
       ['before', before, before.startsWith('intact')],
@@ -32,19 +32,19 @@ export const CHANGED_LOG: Trial = {
 /** Changes the lowest bit of one byte in the middle of the log. @returns what stood there */
 function flipByte(database: DatabaseSync): Flip {
   const middle =
-    'SELECT sequence, details FROM audit_entries ORDER BY sequence LIMIT 1 OFFSET (SELECT COUNT(*)/2 FROM audit_entries)';
+    'SELECT sequence, subject FROM audit_entries ORDER BY sequence LIMIT 1 OFFSET (SELECT COUNT(*)/2 FROM audit_entries)';
   const row = database.prepare(middle).get();
   if (row === undefined) throw new HoldfastError('request.not_found', { what: 'audit entry' });
-  const kept = { sequence: Number(row['sequence']), details: String(row['details']) };
-  const bytes = Buffer.from(kept.details);
+  const kept = { sequence: Number(row['sequence']), subject: String(row['subject']) };
+  const bytes = Buffer.from(kept.subject);
   const at = bytes.length >> 1;
   bytes[at] = (bytes[at] ?? 0) ^ 1;
-  write(database, { ...kept, details: bytes.toString() });
+  write(database, { ...kept, subject: bytes.toString() });
   return kept;
 }
 
-function write(database: DatabaseSync, { sequence, details }: Flip): void {
-  database.prepare('UPDATE audit_entries SET details = ? WHERE sequence = ?').run(details, sequence);
+function write(database: DatabaseSync, { sequence, subject }: Flip): void {
+  database.prepare('UPDATE audit_entries SET subject = ? WHERE sequence = ?').run(subject, sequence);
 }
 
 function wordsOf(verdict: AuditVerdict): string {
