@@ -66,6 +66,15 @@ export * from './mcuboot/index.ts';
 export * from './nordic/index.ts';
 export * from './nxp/index.ts';
 export * from './psoc64/index.ts';
+export * from './rauc/index.ts';
+export * from './cms/index.ts';
+export {
+  type ByteRange,
+  type ByteSource,
+  readFromBytes,
+  readFromSource,
+  type Reading,
+} from './primitives/byte-source.ts';
 export {
   dnsNameMatches,
   ipAddressText,

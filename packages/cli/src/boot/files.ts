@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
+import type { ByteSource } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { decodeIntelHex } from '@holdfast/wire/intel-hex';
 
@@ -29,6 +31,25 @@ export function readBytes(file: string): Uint8Array {
 export function readImageFile(file: string, filling: number = 0xff): InputFile {
   const bytes = readBytes(file);
   return isHexName(file) ? decodeIntelHex(bytes, { filling }) : { bytes };
+}
+
+/** Gives a file to somebody who reads it by range. @throws `cli.file_unusable` */
+export async function withByteSource<T>(file: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  const handle = await open(file).catch((cause: unknown) => {
+    throw new HoldfastError('cli.file_unusable', { path: file }, { cause });
+  });
+  try {
+    const { size } = await handle.stat();
+    return await use({
+      size,
+      async read({ offset, length }) {
+        const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, offset);
+        return buffer.subarray(0, bytesRead);
+      },
+    });
+  } finally {
+    await handle.close();
+  }
 }
 
 /** How a file is put in place: over what is there, or only where nothing is. */

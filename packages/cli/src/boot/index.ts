@@ -1,12 +1,19 @@
 import { HoldfastError } from '@holdfast/kernel';
-import { IMAGE_FORMAT_NAMES, type ImageVerdict, ImageVerifier, parseFormatName } from '@holdfast/trust/boot';
+import {
+  type AcceptedSource,
+  IMAGE_FORMAT_NAMES,
+  type ImageVerdict,
+  ImageVerifier,
+  parseFormatName,
+  type SourceVerdict,
+} from '@holdfast/trust/boot';
 import type { Command } from 'commander';
 import { AnswerIsNo, describeFailure } from '../output/failure.ts';
 import type { CommandIo } from '../output/io.ts';
 import { formatFacts, formatJson, formatTable } from '../output/table.ts';
 import { ENCRYPT_FORMATS, encryptFile } from './encrypt.ts';
 import { EXPORT_FORMS, exportPublicKey } from './export-key.ts';
-import { readImageFile, writeWhole } from './files.ts';
+import { readImageFile, withByteSource, writeWhole } from './files.ts';
 import { addFormatOptions, commandLineOf } from './format-options.ts';
 import { inspectBytes } from './inspect.ts';
 import { readKeyFile, readPublicKeyFile, spkiOf } from './key-files.ts';
@@ -135,12 +142,12 @@ function reportSigned(outcome: SignOutcome, given: Given, io: CommandIo): void {
     io.out(given['json'] === true ? formatJson(outcome) : formatFacts(facts, io));
     return;
   }
-  const { payload: _payload, bytes: _bytes, ...proof } = outcome.proof;
+  const { payload: _payload, bytes, ...proof } = outcome.proof;
   const document = { file: outcome.file, ...proof };
   io.out(
     given['json'] === true
       ? formatJson(document)
-      : formatFacts([['image', outcome.file], ...proofFacts(outcome.proof)], io),
+      : formatFacts([['image', outcome.file], ...proofFacts({ ...proof, size: bytes.length })], io),
   );
   warnOfTestKey(outcome.proof, io);
 }
@@ -155,19 +162,28 @@ function registerVerify(noun: Command, io: CommandIo): void {
     .option('--min-counter <counter>', 'floor of the security counter')
     .option('--passphrase <reference>', PASSPHRASE)
     .option('--json', 'one JSON document');
-  addFormatOptions(command, 'verifyOptions').action((file: string, given: Given) => {
+  addFormatOptions(command, 'verifyOptions').action(async (file: string, given: Given) => {
     const format = parseFormatName(required(given, 'format', 'format'));
     const passphrase = readPassphrase(text(given, 'passphrase'), io.environment);
     const keys = many(given, 'key').map((key) => spkiOf(readKeyFile(key, passphrase)));
     const policy = commandLineOf(format).readPolicy(given, passphrase);
-    const verdict = new ImageVerifier(format, keys).verify(readImageFile(file).bytes, policy);
+    const verifier = new ImageVerifier(format, keys);
+    const verdict = verifier.streams
+      ? await withByteSource(file, (source) => verifier.verifySource(source, policy))
+      : withSize(verifier.verify(readImageFile(file).bytes, policy));
     reportVerdict(verdict, given, io);
   });
 }
 
-function reportVerdict(verdict: ImageVerdict, given: Given, io: CommandIo): void {
+function withSize(verdict: ImageVerdict): SourceVerdict {
+  if (verdict.kind === 'refused') return verdict;
+  const { payload: _payload, bytes, ...rest } = verdict;
+  return { ...rest, size: bytes.length };
+}
+
+function reportVerdict(verdict: SourceVerdict, given: Given, io: CommandIo): void {
   if (verdict.kind === 'accepted') {
-    const { payload: _payload, bytes: _bytes, ...document } = verdict;
+    const { size: _size, ...document } = verdict;
     io.out(
       given['json'] === true
         ? formatJson(document)
@@ -193,19 +209,17 @@ function reportVerdict(verdict: ImageVerdict, given: Given, io: CommandIo): void
   throw new AnswerIsNo();
 }
 
-type Accepted = Extract<ImageVerdict, { kind: 'accepted' }>;
-
-function proofFacts({ version, securityCounter, digest, keyId, bytes }: Accepted) {
+function proofFacts({ version, securityCounter, digest, keyId, size }: AcceptedSource) {
   return [
     ['version', version],
     ['security counter', securityCounter],
     ['digest', digest],
     ['key', keyId],
-    ['size', bytes.length],
+    ['size', size],
   ] as const;
 }
 
-function warnOfTestKey({ testKey }: Accepted, io: CommandIo): void {
+function warnOfTestKey({ testKey }: Pick<AcceptedSource, 'testKey'>, io: CommandIo): void {
   if (testKey !== undefined) io.err(`${RED(`published test key: ${testKey}; anyone can sign with it`, io)}\n`);
 }
 

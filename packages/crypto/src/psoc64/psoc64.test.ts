@@ -96,7 +96,7 @@ describe('an image for CyBootloader', () => {
 describe('a provisioning token', () => {
   const oem = JSON.parse(words('oem-pub.json')) as TokenPayload;
   const spkiOfJwk = (jwk: TokenPayload): Uint8Array =>
-    createPublicKey({ key: jwk as never, format: 'jwk' }).export({ type: 'spki', format: 'der' });
+    createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'der' });
   const hsm = JSON.parse(words('hsm-pub.json')) as TokenPayload;
 
   it('of the vendor’s OEM and HSM is verified, and by the right one only', () => {

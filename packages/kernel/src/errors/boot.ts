@@ -179,6 +179,11 @@ export const BOOT_ERRORS = {
     ...BAD_DATA,
     next: 'correct the named slot; the rules are those of the vendor’s policy validator',
   },
+  'boot.time_unknown': {
+    message: 'the signature names no time and none was given, so that its certificates cannot be judged',
+    ...REFUSED,
+    next: 'sign it again with a signing time',
+  },
   'boot.wrong_device': {
     message: 'the image is for another chip, board or place in flash',
     ...REFUSED,

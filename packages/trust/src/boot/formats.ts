@@ -11,6 +11,8 @@ import type {
   NxpSignOptions,
   Psoc64ImagePolicy,
   Psoc64SignOptions,
+  RaucPolicy,
+  RaucSignOptions,
 } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { esp32V1Format, esp32V2Format } from './esp32-formats.ts';
@@ -19,6 +21,7 @@ import { mcubootFormat } from './mcuboot-format.ts';
 import { nrf5DfuFormat, nsibFormat } from './nordic-formats.ts';
 import { nxpLpc55Format } from './nxp-format.ts';
 import { psoc64Format } from './psoc64-format.ts';
+import { raucFormat } from './rauc-format.ts';
 
 /** What each format's signer is told beside payload and key, and what its verifier can be told to demand. */
 interface FormatTypes {
@@ -29,6 +32,7 @@ interface FormatTypes {
   readonly nsib: { readonly options: NsibSignOptions; readonly policy: NsibPolicy };
   readonly 'nxp-lpc55': { readonly options: NxpSignOptions; readonly policy: NxpPolicy };
   readonly psoc64: { readonly options: Psoc64SignOptions; readonly policy: Psoc64ImagePolicy };
+  readonly rauc: { readonly options: RaucSignOptions; readonly policy: RaucPolicy };
 }
 
 export type ImageFormatName = keyof FormatTypes;
@@ -46,6 +50,7 @@ export const IMAGE_FORMATS: FormatTable = {
   nsib: nsibFormat,
   'nxp-lpc55': nxpLpc55Format,
   psoc64: psoc64Format,
+  rauc: raucFormat,
 };
 
 export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = [
@@ -56,6 +61,7 @@ export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = [
   'nsib',
   'nxp-lpc55',
   'psoc64',
+  'rauc',
 ];
 
 /** @throws `boot.unknown_format` */

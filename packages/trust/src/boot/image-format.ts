@@ -1,4 +1,4 @@
-import type { EspAlgorithm } from '@holdfast/crypto';
+import type { ByteSource, EspAlgorithm } from '@holdfast/crypto';
 import type { ErrorCode, ErrorDetails } from '@holdfast/kernel';
 
 /** What a signer is asked for. */
@@ -42,6 +42,13 @@ export interface RefusedImage {
 
 export type ImageVerdict = AcceptedImage | RefusedImage;
 
+/** An image that was judged where it lies and never held whole. */
+export interface AcceptedSource extends Omit<AcceptedImage, 'bytes' | 'payload'> {
+  readonly size: number;
+}
+
+export type SourceVerdict = AcceptedSource | RefusedImage;
+
 /** One line of what an image says about itself. */
 export interface ImageFact {
   readonly part: string;
@@ -80,4 +87,6 @@ export interface ImageFormat<Options, Policy extends ImagePolicy> {
    * @throws `boot.unsupported_key`
    */
   verifier(keys: readonly Uint8Array[]): (bytes: Uint8Array, policy?: Policy) => ImageVerdict;
+  /** As `verifier` for an image of any size that is read by range, in formats whose images outgrow memory. */
+  sourceVerifier?(keys: readonly Uint8Array[]): (source: ByteSource, policy?: Policy) => Promise<SourceVerdict>;
 }

@@ -9,6 +9,7 @@ export {
 } from './formats.ts';
 export type {
   AcceptedImage,
+  AcceptedSource,
   ImageFact,
   ImageFormat,
   ImagePolicy,
@@ -16,6 +17,7 @@ export type {
   ImageVerdict,
   PreparedImage,
   RefusedImage,
+  SourceVerdict,
 } from './image-format.ts';
 export {
   finishImage,

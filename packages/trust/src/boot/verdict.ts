@@ -1,14 +1,13 @@
 import { publishedTestKey } from '@holdfast/crypto';
 import { encodeHex, HoldfastError } from '@holdfast/kernel';
-import type { AcceptedImage, ImageFact, ImageVerdict } from './image-format.ts';
+import type { AcceptedImage, ImageFact, ImageVerdict, RefusedImage, SourceVerdict } from './image-format.ts';
 
 /** A judgement that throws its refusal, as a verdict. */
 export function verdictOf(judge: () => AcceptedImage): ImageVerdict {
   try {
     return judge();
   } catch (error) {
-    if (!HoldfastError.is(error)) throw error;
-    return { kind: 'refused', code: error.code, reason: error.message, details: error.details };
+    return refusedBy(error);
   }
 }
 
@@ -42,4 +41,24 @@ export function fact(part: string, name: string, value: string | number): ImageF
 
 export function hex32(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`;
+}
+
+/** As {@link verdictOf} for an image that was never held whole. */
+export async function sourceVerdictOf(
+  size: number,
+  judge: () => Promise<Omit<Proven, 'bytes' | 'payload'>>,
+): Promise<SourceVerdict> {
+  try {
+    const { bytes: _bytes, payload: _payload, ...rest } = accepted({ ...(await judge()), bytes: NONE, payload: NONE });
+    return { ...rest, size };
+  } catch (error) {
+    return refusedBy(error);
+  }
+}
+
+const NONE = new Uint8Array(0);
+
+function refusedBy(error: unknown): RefusedImage {
+  if (!HoldfastError.is(error)) throw error;
+  return { kind: 'refused', code: error.code, reason: error.message, details: error.details };
 }

@@ -90,6 +90,9 @@ export const OID = {
   // CMS: RFC 5652.
   data: '1.2.840.113549.1.7.1',
   signedData: '1.2.840.113549.1.7.2',
+  contentType: '1.2.840.113549.1.9.3',
+  messageDigest: '1.2.840.113549.1.9.4',
+  signingTime: '1.2.840.113549.1.9.5',
   // DICE: TCG DICE Attestation Architecture, Open DICE specification.
   tcbInfo: '2.23.133.5.4.1',
   openDiceInput: '1.3.6.1.4.1.11129.2.1.24',

@@ -1,0 +1,9 @@
+export {
+  type AcceptedRaucBundle,
+  judgeRaucBundle,
+  type PreparedRaucBundle,
+  prepareRaucBundle,
+  type RaucPolicy,
+  type RaucSignOptions,
+  readRaucBundle,
+} from './bundle.ts';
