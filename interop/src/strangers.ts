@@ -2,6 +2,7 @@ import type { Stranger } from './stranger.ts';
 import { awsSdk } from './stranger/aws-sdk.ts';
 import { betweenStrangers } from './stranger/between-strangers.ts';
 import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/certificates.ts';
+import { chromium } from './stranger/chromium.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
 import { espsecure, imgtool } from './stranger/image-tools.ts';
 import { mbedtls } from './stranger/mbedtls.ts';
@@ -29,6 +30,7 @@ export const STRANGERS: readonly Stranger[] = [
   imgtool,
   virtualDevice,
   espsecure,
+  chromium,
   mqttSequences,
   limboSample,
   mcubootImages,
