@@ -10,7 +10,7 @@ const PACKAGES = ['strongswan-pki', 'libstrongswan-extra-plugins', 'libstrongswa
 export const strongswan: Stranger = {
   name: 'strongswan-pki',
   source: 'Debian',
-  deed: 'pki --estca, pki --est enrolls with a claim and renews; pki --verify, --print and --signcrl peers read the rest',
+  deed: 'pki --estca, pki --est enrolls with a claim and renews, --print, --verify --online before and after a revocation',
   install: `apt-get install ${PACKAGES.join(' ')}`,
   version: async () => {
     const versions = await Promise.all(PACKAGES.map(debianVersion));
