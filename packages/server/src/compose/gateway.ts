@@ -1,4 +1,5 @@
 import type { ServerCredential } from '@holdfast/trust/identity';
+import type { EventName } from '@holdfast/trust/ports';
 import { encodePem } from '@holdfast/wire/pem';
 import { AwsIotTopics, JobNotifier } from '../protocols/aws-iot/index.ts';
 import { estRoutes } from '../protocols/est/index.ts';
@@ -133,6 +134,9 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
       principal instanceof GatewayPrincipal
         ? { principal: principal.peer.principal, remoteAddress: principal.remoteAddress }
         : undefined,
+    renewRights: async ({ principal }) => {
+      if (principal instanceof GatewayPrincipal) await principal.renewRights();
+    },
     onHealth: (device, report) =>
       log.debug('health report', { deviceId: device.deviceId, firmware: report.firmwareVersion }),
   });
@@ -151,6 +155,15 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
   closers.add('mqtt', () => broker.close());
   return broker;
 }
+
+/** After which a revocation list says something else. */
+const LISTED: ReadonlySet<EventName> = new Set([
+  'certificate.revoked',
+  'certificate.superseded',
+  'device.suspended',
+  'device.quarantined',
+  'device.readmitted',
+]);
 
 /** Facts of one room that others act on. */
 function subscribeRooms(
@@ -175,7 +188,7 @@ function subscribeRooms(
     if (name === 'device.readmitted') await rooms.postures.readmitted(tenant, subject, at);
   });
   database.events.subscribe('revocation-list', ({ name }) => {
-    if (name === 'certificate.revoked' || name === 'certificate.superseded') rooms.revocationList.revoked();
+    if (LISTED.has(name)) rooms.revocationList.revoked();
   });
 }
 

@@ -13,6 +13,7 @@ import {
   holdfastTopic,
   rejectedTopic,
 } from '@holdfast/wire/holdfast';
+import type { ReservedAsker } from '../mqtt/ports.ts';
 import { secondsOf } from './job-words.ts';
 import type { DeviceRequest } from './request.ts';
 import type { RequestRate } from './request-rate.ts';
@@ -26,6 +27,8 @@ export interface HoldfastTopicsPorts {
   readonly clock: Clock;
   readonly attestation: AttestationDoor;
   readonly rate: RequestRate;
+  /** Reads the asking connection's rights again. */
+  readonly renewRights: (asker: ReservedAsker) => Promise<void>;
   /** Takes what a device says of itself; shown as such, never grounds for trust. */
   readonly onHealth: (device: DevicePrincipal, report: HealthReport) => void;
 }
@@ -50,7 +53,10 @@ export class HoldfastTopics {
     const topic = holdfastTopic(asked.thing, asked.request);
     try {
       await this.#ports.rate.take(asker.connectionId);
-      asker.reply(acceptedTopic(topic), await this.#verbs[asked.request](device, payload), { unpoliced: true });
+      const reply = await this.#verbs[asked.request](device, payload);
+      // The device acts on the answer at once; at MQTT 3.1.1 a message too early would cost it the connection.
+      if (asked.request === 'evidence') await this.#ports.renewRights(asker);
+      asker.reply(acceptedTopic(topic), reply, { unpoliced: true });
     } catch (caught) {
       const { code, message } = toHoldfastError(caught);
       asker.reply(rejectedTopic(topic), encodeHoldfastRejection({ code, message }), { unpoliced: true });

@@ -29,6 +29,7 @@ beforeEach(async () => {
       connectionId === 'gone'
         ? undefined
         : { principal: deviceNamed(connectionId === 'c2' ? 'other' : 'lamp'), remoteAddress: '::1' },
+    renewRights: refuse,
     onHealth: refuse,
   });
 });

@@ -42,6 +42,7 @@ let asked: unknown[];
 let health: HealthReport[];
 let verdict: AttestationResult | HoldfastError;
 let enrollment: EnrollmentDoor;
+let renewRights: (connectionId: string) => Promise<void>;
 
 beforeEach(async () => {
   world = await openUpdateWorld();
@@ -49,6 +50,7 @@ beforeEach(async () => {
   await world.addDevice('lamp');
   await world.addDevice('other');
   lamp = fakeConnection('lamp');
+  renewRights = async () => undefined;
   claim = fakeConnection('claim');
   asked = [];
   health = [];
@@ -98,6 +100,7 @@ beforeEach(async () => {
       principal: connectionId.startsWith('claim') ? CLAIM : deviceNamed(connectionId),
       remoteAddress: '192.0.2.7',
     }),
+    renewRights: async ({ connectionId }) => renewRights(connectionId),
     onHealth: (_device, report) => void health.push(report),
   });
 });
@@ -337,6 +340,18 @@ describe('the Holdfast topics', () => {
       proceed: 'confirm',
     });
     expect(asked).toEqual([{ principal: deviceNamed('lamp'), token: Uint8Array.of(0xd2, 0x84) }]);
+  });
+
+  it('answer evidence only when the connection has the rights that follow from it', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    renewRights = (connectionId) => (connectionId === 'lamp' ? promise : Promise.reject(new Error('another one')));
+    verdict = { kind: 'accepted', deviceId: 'lamp', posture: 'proven', reasons: [], evidence, proceed: 'none' };
+    const sent = topics.publish(lamp.asker, `${H}/evidence`, Uint8Array.of(0xd2));
+    await new Promise((turn) => setImmediate(turn));
+    expect(lamp.replies).toEqual([]);
+    resolve();
+    await sent;
+    expect(lamp.replies.map(({ topic }) => topic)).toEqual([`${H}/evidence/accepted`]);
   });
 
   it('refuse evidence with its code, also when the room throws', async () => {

@@ -27,6 +27,7 @@ export interface AwsIotTopicsPorts {
   readonly streams: FileStreams;
   /** Undefined when the connection is gone. */
   readonly peerOf: (asker: ReservedAsker) => AskingPeer | undefined;
+  readonly renewRights: (asker: ReservedAsker) => Promise<void>;
   readonly onHealth: (device: DevicePrincipal, report: HealthReport) => void;
 }
 

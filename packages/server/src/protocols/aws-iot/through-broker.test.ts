@@ -25,6 +25,7 @@ async function open(): Promise<{ readonly bench: Bench; readonly notify: () => P
     jobs: world.jobs,
     streams: { describe: refuse, get: refuse } as never,
     peerOf: ({ clientId }) => ({ principal: deviceNamed(clientId), remoteAddress: '::1' }),
+    renewRights: refuse,
     onHealth: refuse,
   });
   const bench = await Bench.started({ reserved: topics });

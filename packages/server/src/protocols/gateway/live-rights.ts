@@ -46,6 +46,11 @@ export class LiveRights {
     return this.#current;
   }
 
+  /** Reads the rights again now, for who must not act on old ones. */
+  renew(): Promise<void> {
+    return this.#renew();
+  }
+
   #schedule(): void {
     this.#next?.cancel();
     if (this.#session.state === 'live') {

@@ -66,6 +66,11 @@ export class GatewayPrincipal implements MqttPrincipal {
     return this.#session;
   }
 
+  /** Resolves when the rights are those of what is committed. */
+  renewRights(): Promise<void> {
+    return this.#rights.renew();
+  }
+
   mayConnect(clientId: string, will: { readonly topic: string; readonly retain: boolean } | undefined): boolean {
     return this.#allows(this.#rights.current.connect({ ...this.#rights.wish, clientId, will }));
   }
