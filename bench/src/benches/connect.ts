@@ -67,8 +67,8 @@ export const connectCold: Bench = {
       const bare = await startBareTls(brokers.fleet);
       const floor = { name: 'bare node:tls', measure: () => measure(brokers, bare, { count, ...COLD }) };
       await floor.measure();
-      const rounds = await alternate(effort, [...contenders(brokers, COLD, count), floor, ...hybrid]).finally(
-        bare.stop,
+      const rounds = await alternate(effort, [...contenders(brokers, COLD, count), floor, ...hybrid]).finally(() =>
+        bare.stop(),
       );
       const own = rounds.median('holdfast', 'CPU µs');
       return {

@@ -58,7 +58,7 @@ class Siege {
     const last = await this.#start();
     await this.#retryAll(last);
     const verdict = await last.client.call('audit.verify', {});
-    if (verdict.kind !== 'intact') this.#faults.push(`the audit log is ${JSON.stringify(verdict)}`);
+    if (verdict.kind !== 'intact') this.#fault(`the audit log is ${JSON.stringify(verdict)}`);
     await last.stop();
     this.#faults.push(...judgeRecords(this.#dataFolder, this.#clients));
     return {
@@ -93,11 +93,16 @@ class Siege {
       try {
         await this.#enroll(client, server, () => undefined);
       } catch (error) {
-        this.#faults.push(
+        this.#fault(
           `the retry of ${client.serial} by ${client.protocol} was refused: ${String(error)} ${JSON.stringify(error)}`,
         );
       }
     }
+  }
+
+  #fault(words: string): void {
+    this.#faults.push(words);
+    this.#plan.say?.(words);
   }
 
   async #killWhileEnrolling(server: HoldfastServer, kill: number): Promise<void> {
