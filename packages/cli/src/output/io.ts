@@ -18,6 +18,7 @@ export interface CommandIo {
 /** The process' own streams. */
 export function processIo(): CommandIo {
   const { stdout, stderr, env } = process;
+  for (const stream of [stdout, stderr]) stream.on('error', endQuietly);
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
@@ -27,4 +28,9 @@ export function processIo(): CommandIo {
     colour: isatty(1) && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
     environment: env,
   };
+}
+
+/** A reader that has seen enough, as `head` has, is no failure; a server goes on without one. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }

@@ -190,10 +190,10 @@ describe('a server that is killed and started again', () => {
     const after = await status();
     expect(after.rootFingerprint).toBe(before.rootFingerprint);
     const { rows } = await api.call('devices.list', {});
-    expect(rows.map(({ id, state }) => [id, state]).sort()).toEqual([
-      ['gone', 'revoked'],
-      ['keeper', 'active'],
-      ['made-here', 'active'],
+    expect(rows.map(({ id, state }) => `${id} ${state}`).toSorted()).toEqual([
+      'gone revoked',
+      'keeper active',
+      'made-here active',
     ]);
     const session = await mqtt(keeper, 'keeper', { clean: false, expiry: 3_600 });
     const connack = session.packets.find((packet) => packet.kind === 'connack');
