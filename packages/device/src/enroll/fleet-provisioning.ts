@@ -37,6 +37,8 @@ export async function provisionFleetDevice(
   identities: IdentityStore,
 ): Promise<DeviceIdentity> {
   const ask = new ProvisioningRequests(connection, plan);
+  const again = plan.key === 'keys' ? await ask.registerAgain(identities) : undefined;
+  if (again !== undefined) return again;
   const issued = plan.key === 'csr' ? await ask.certificateFor(identities) : await ask.certificateAndKey(identities);
   const thing = await ask.register(issued.certificateOwnershipToken);
   return identities.adopt(issued.certificatePem, thing);
@@ -67,8 +69,21 @@ class ProvisioningRequests {
       await this.#ask({ kind: 'create-keys', format }, encodeAwsPayload(format, {})),
     );
     if (reply.privateKey === undefined) throw new HoldfastError('device.enrollment_rejected', { reason: 'no key' });
-    await identities.replacePendingKey(importPrivateKeyPem(reply.privateKey));
+    const { certificatePem, certificateOwnershipToken: ownershipToken } = reply;
+    await identities.replacePendingKey(importPrivateKeyPem(reply.privateKey), { certificatePem, ownershipToken });
     return reply;
+  }
+
+  /** Ends a request whose last answer was lost. @returns undefined when there is none, or its token is worth nothing */
+  async registerAgain(identities: IdentityStore): Promise<DeviceIdentity | undefined> {
+    const issued = identities.pendingCertificate();
+    if (issued === undefined) return undefined;
+    try {
+      return await identities.adopt(issued.certificatePem, await this.register(issued.ownershipToken));
+    } catch (error) {
+      if (HoldfastError.is(error, 'device.enrollment_rejected')) return undefined;
+      throw error;
+    }
   }
 
   /** @returns the thing name */

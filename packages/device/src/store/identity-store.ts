@@ -22,8 +22,16 @@ interface IdentityRecord {
   readonly certificatePem: string;
 }
 
+/** A certificate that was issued and waits to be registered. */
+export interface IssuedCertificate {
+  readonly certificatePem: string;
+  readonly ownershipToken: string;
+}
+
 interface PendingRecord {
   readonly keyName: string;
+  /** Of a key the server made: asking again would give another key, for a device that may be registered by now. */
+  readonly issued?: IssuedCertificate;
 }
 
 /**
@@ -61,11 +69,21 @@ export class IdentityStore {
     return key;
   }
 
-  /** Takes a key the server made in place of the pending one. */
-  async replacePendingKey(key: PrivateKey): Promise<void> {
+  /** Takes a key the server made in place of the pending one, with what was issued for it. */
+  async replacePendingKey(key: PrivateKey, issued: IssuedCertificate): Promise<void> {
     await this.pendingKey();
     const pending = this.#pending.load();
-    if (pending !== undefined) await this.#keys.put(pending.keyName, key);
+    if (pending === undefined) return;
+    const { keyName } = pending;
+    // Forgotten first: a certificate must never lie beside another key.
+    this.#pending.save({ keyName });
+    await this.#keys.put(keyName, key);
+    this.#pending.save({ keyName, issued });
+  }
+
+  /** What an earlier request got and could not register, or did not hear that it was registered. */
+  pendingCertificate(): IssuedCertificate | undefined {
+    return this.#pending.load()?.issued;
   }
 
   /**

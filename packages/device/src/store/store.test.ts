@@ -84,6 +84,37 @@ describe('the identity store', () => {
     expect(again.publicKey.spki).toEqual(first.publicKey.spki);
   });
 
+  it('keeps what was issued for a key of the server until it is the identity', async () => {
+    const store = new MemoryStore();
+    const open = (): IdentityStore => new IdentityStore(store, new FileKeyStore(store));
+    const key = await generatePrivateKey('P-256');
+    const issued = { certificatePem: await authority.device('hub-1', key.publicKey.spki), ownershipToken: 'once' };
+    expect(open().pendingCertificate()).toBeUndefined();
+    await open().replacePendingKey(key, issued);
+    expect(open().pendingCertificate()).toEqual(issued);
+    const identity = await open().adopt(issued.certificatePem);
+    expect(identity.key.publicKey.spki).toEqual(key.publicKey.spki);
+    expect(open().pendingCertificate()).toBeUndefined();
+  });
+
+  it('never has an issued certificate beside another key, whatever write fails', async () => {
+    for (let failAt = 1; failAt < 12; failAt++) {
+      const store = new FailingStore();
+      const open = (): IdentityStore => new IdentityStore(store, new FileKeyStore(store));
+      const replace = async (): Promise<void> => {
+        const key = await generatePrivateKey('P-256');
+        const certificatePem = await authority.device('hub-1', key.publicKey.spki);
+        await open().replacePendingKey(key, { certificatePem, ownershipToken: 'once' });
+      };
+      await replace();
+      store.failAt = failAt + 4;
+      await replace().catch(() => undefined);
+      store.failAt = Number.POSITIVE_INFINITY;
+      const issued = open().pendingCertificate();
+      if (issued !== undefined) expect((await open().adopt(issued.certificatePem)).deviceId).toBe('hub-1');
+    }
+  });
+
   it('refuses a certificate for another key', async () => {
     const store = new MemoryStore();
     const identities = new IdentityStore(store, new FileKeyStore(store));
