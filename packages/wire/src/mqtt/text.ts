@@ -9,7 +9,7 @@ import { MAX_FIELD_BYTES } from './packet-types.ts';
 const UNFIT_FOR_NAMES = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
 
 /** The characters from `start` to `end` when all are printable ASCII, else undefined. */
-export function printableAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+function printableAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
   let text = '';
   for (let at = start; at < end; at++) {
     const byte = bytes[at] ?? 0;
@@ -24,7 +24,7 @@ export function printableAscii(bytes: Uint8Array, start: number, end: number): s
  *
  * @throws `communication.mqtt_malformed`
  */
-export function decodeText(bytes: Uint8Array, field: string): string {
+function decodeText(bytes: Uint8Array, field: string): string {
   const ascii = printableAscii(bytes, 0, bytes.length);
   if (ascii !== undefined) return ascii;
   try {

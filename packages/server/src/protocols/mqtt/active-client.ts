@@ -22,6 +22,7 @@ import { OutboundAliases } from './outbound-aliases.ts';
 import type { Outbox } from './outbox.ts';
 import type { ConnectionInfo, EndCause, MqttPrincipal } from './ports.ts';
 import { PublishHandler } from './publish-handler.ts';
+import { Relief } from './relief.ts';
 import type { Services } from './services.ts';
 import type { Delivery } from './link.ts';
 import type { AckOutcome } from './outbound.ts';
@@ -61,6 +62,7 @@ export class ActiveClient implements Client {
   readonly #maxPacketSize: number;
   readonly #aliases: OutboundAliases | undefined;
   readonly #publishes: PublishHandler;
+  #relief: Relief | undefined;
 
   /** Takes over the session of its key, ending the connection that has it. */
   constructor({ services, control, outbox, connect, info, expirySeconds }: ActiveClientParts) {
@@ -126,9 +128,14 @@ export class ActiveClient implements Client {
   }
 
   sendQos0(message: Message, retain: boolean, subscriptionIds: readonly number[]): void {
-    if (this.congested) {
-      this.services.metrics.messagesDropped++;
-      return;
+    const { unsent } = this.outbox;
+    const { slowBytes } = this.services.limits;
+    if (unsent * 4 > slowBytes) {
+      this.fallBehind();
+      if (unsent > slowBytes) {
+        this.services.metrics.messagesDropped++;
+        return;
+      }
     }
     this.#send(message, 0, retain, subscriptionIds, 0, false);
   }
@@ -136,6 +143,19 @@ export class ActiveClient implements Client {
   sendDelivery(delivery: Delivery, dup: boolean): boolean {
     const { message, qos, retain, subscriptionIds, packetId } = delivery;
     return this.#send(message, qos, retain, subscriptionIds, packetId, dup);
+  }
+
+  fallBehind(): void {
+    this.#relief ??= new Relief();
+    if (this.#relief.helps(this.services.clock.monotonicMs())) this.services.behind = this.#relief;
+  }
+
+  /** The transport has room again, or the turn has ended: sends what waits, and wakes publishers that rest. */
+  drained(): void {
+    const { outbound } = this.session;
+    outbound.pump();
+    const caughtUp = this.outbox.unsent * 8 <= this.services.limits.slowBytes && !outbound.behind;
+    if (this.#relief !== undefined && caughtUp) this.#relief.caughtUp();
   }
 
   sendRelease(packetId: number): void {
@@ -150,6 +170,7 @@ export class ActiveClient implements Client {
   ended(cause: EndCause, willDue: boolean): void {
     const will = willDue && this.#will !== undefined ? { will: this.#will, principal: this.principal } : undefined;
     this.services.sessions.detach(this.session, will);
+    this.#relief?.caughtUp();
     this.services.observer.disconnected?.(this.info, cause);
   }
 

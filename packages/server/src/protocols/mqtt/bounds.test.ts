@@ -11,7 +11,7 @@ import {
 } from '@holdfast/wire/mqtt';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CONNECTION_LIFE } from './connection.ts';
+import { CONNECTION_LIFE } from './connection-life.ts';
 import { AWS_PROFILE, fitsTopicLimits, keepAliveInForce, MQTT_PROFILE } from './profiles.ts';
 import { Bench, connectPacket } from './testing/test-core.ts';
 
@@ -43,6 +43,65 @@ describe('bounds', () => {
     expect(bench.broker.metrics.messagesDropped).toBe(1);
     client.pipe.drain();
     expect(await client.hear()).toMatchObject([{ kind: 'publish', topic: 'one' }]);
+  });
+
+  describe('make publishers rest while a subscriber is behind', () => {
+    const behind = async (restMs = 20) => {
+      const bench = await Bench.started({ limits: { slowBytes: 100, restMs } });
+      const client = await bench.client('s');
+      await client.say(subscribe('#'));
+      client.pipe.bufferedBytes = 50;
+      return { bench, client, sender: await bench.client('p') };
+    };
+
+    it('until it has caught up: what came meanwhile is held, and nothing is lost', async () => {
+      const { client, sender } = await behind();
+      await sender.say(concatBytes(publish('one'), publish('two'), PINGREQ), publish('three'));
+      expect(sender.pipe.paused).toBe(true);
+      expect(await client.hear()).toMatchObject([{ topic: 'one' }]);
+      client.pipe.drain();
+      expect(await client.hear()).toMatchObject([{ topic: 'two' }, { topic: 'three' }]);
+      expect(await sender.hear()).toEqual([{ kind: 'pingresp' }]);
+      expect(sender.pipe.paused).toBe(false);
+    });
+
+    it('for a few milliseconds at most, then not again for five times as long', async () => {
+      const { bench, sender } = await behind();
+      await sender.say(concatBytes(publish('one'), publish('two'), PINGREQ));
+      expect(await sender.hear()).toEqual([]);
+      await bench.advance(0.02);
+      expect(await sender.hear()).toEqual([{ kind: 'pingresp' }]);
+      expect(await sender.say(publish('three'), PINGREQ)).toEqual([{ kind: 'pingresp' }]);
+    });
+
+    it('not for one that is stuck: after a second nobody waits for it', async () => {
+      const { bench, sender } = await behind();
+      await sender.say(publish('one'));
+      await bench.advance(1.1);
+      expect(await sender.say(publish('two'), PINGREQ)).toEqual([{ kind: 'pingresp' }]);
+    });
+
+    it('when its queue of QoS 1 fills, and whoever is cut or leaves meanwhile is gone', async () => {
+      const bench = await Bench.started({ limits: { maxQueuedMessages: 4, maxInflight: 1 } });
+      const client = await bench.client('s');
+      await client.say(subscribe('#'));
+      const sender = await bench.client('p');
+      const other = await bench.client('o');
+      const three = concatBytes(...[1, 2, 3].map(() => publish('t', 1)));
+      await sender.say(three);
+      await other.say(three);
+      expect([sender.pipe.paused, other.pipe.paused]).toEqual([true, true]);
+      sender.pipe.drop();
+      client.pipe.drop();
+      await bench.advance(1);
+      expect(await other.say(PINGREQ)).toContainEqual({ kind: 'pingresp' });
+      expect(bench.broker.gauges().connections).toBe(1);
+    });
+
+    it('never when told so', async () => {
+      const { sender } = await behind(0);
+      expect(await sender.say(publish('one'), publish('two'), PINGREQ)).toEqual([{ kind: 'pingresp' }]);
+    });
   });
 
   it('go on sending a long queue turn by turn when the transport never fills', async () => {

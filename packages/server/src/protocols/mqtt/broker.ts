@@ -88,6 +88,7 @@ export class MqttBroker {
       reserved,
       observer,
       scan: createPublishScan(),
+      behind: undefined,
     };
   }
 
@@ -107,7 +108,10 @@ export class MqttBroker {
     this.#ticker?.cancel();
     for (const connection of this.#connections.values()) connection.fail(REASON.serverShuttingDown, 'server-shutdown');
     await this.#services.journal.settle();
-    for (const session of this.#services.sessions.all()) session.expiryTimer?.cancel();
+    for (const session of this.#services.sessions.all()) {
+      session.expiryTimer?.cancel();
+      session.delayedWill?.timer.cancel();
+    }
   }
 
   /** Takes a transport over. @returns the connection's identity, or undefined when there is no room. */

@@ -2,6 +2,7 @@ import type { MqttVersion } from '@holdfast/wire/mqtt';
 import type { AckLine } from './ack-line.ts';
 import type { Outbox } from './outbox.ts';
 import type { ConnectionInfo, EndCause, MqttPrincipal } from './ports.ts';
+import type { Relief } from './relief.ts';
 import type { Services } from './services.ts';
 import type { Link } from './link.ts';
 import type { Session } from './session.ts';
@@ -16,6 +17,8 @@ export interface ConnectionControl {
   leave(withWill: boolean): void;
   /** Stops reading until `unblock`, because too much waits for the store. */
   block(): void;
+  /** Reads no further until the subscriber has caught up, for a few milliseconds at most. */
+  rest(behind: Relief): void;
   unblock(): void;
 }
 

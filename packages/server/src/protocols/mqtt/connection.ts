@@ -1,4 +1,4 @@
-import { defineMachine, HoldfastError } from '@holdfast/kernel';
+import { HoldfastError } from '@holdfast/kernel';
 import {
   type ConnectPacket,
   decodeConnect,
@@ -25,25 +25,15 @@ import {
   UNAVAILABLE,
 } from './admission.ts';
 import type { ConnectionControl } from './client.ts';
+import { CONNECTION_LIFE, type ConnectionState } from './connection-life.ts';
 import { EarlyInput } from './early-input.ts';
 import { Outbox } from './outbox.ts';
 import type { AdmitVerdict, ConnectionInfo, EndCause, MqttPrincipal, Transport, TransportEvents } from './ports.ts';
 import { keepAliveInForce } from './profiles.ts';
+import { Reading } from './reading.ts';
+import type { Relief } from './relief.ts';
 import type { Services } from './services.ts';
 import { SilenceWatch } from './silence-watch.ts';
-
-type State = 'greeting' | 'admitting' | 'active' | 'ended';
-
-export const CONNECTION_LIFE = defineMachine<State, 'connect' | 'admit' | 'end'>({
-  name: 'mqtt connection',
-  initial: 'greeting',
-  transitions: {
-    greeting: { connect: 'admitting', end: 'ended' },
-    admitting: { admit: 'active', end: 'ended' },
-    active: { end: 'ended' },
-    ended: {},
-  },
-});
 
 export interface ConnectionPorts {
   readonly id: string;
@@ -53,8 +43,6 @@ export interface ConnectionPorts {
   readonly onEnd: (connection: Connection) => void;
 }
 
-const FIRST_BYTE_OF_CONNECT = PACKET_TYPE.connect << 4;
-
 /** One transport from its first byte to its end: greeting, admission, packets, deadlines. */
 export class Connection implements FrameSink, TransportEvents, ConnectionControl {
   readonly id: string;
@@ -63,10 +51,11 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
   readonly #onEnd: (connection: Connection) => void;
   readonly #splitter: FrameSplitter;
   readonly #outbox: Outbox;
-  #state: State = CONNECTION_LIFE.initial;
+  #state: ConnectionState = CONNECTION_LIFE.initial;
   #client: ActiveClient | undefined;
   readonly #early: EarlyInput;
   readonly #silence = new SilenceWatch();
+  readonly #reading: Reading;
   /** Monotonic ms: when greeting and admission must be over. */
   #deadline: number;
   /** The form of a CONNACK that refuses. */
@@ -80,7 +69,9 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     this.#splitter = new FrameSplitter(services.limits.maxConnectBytes);
     this.#outbox = new Outbox(transport, services.flusher, () => this.drained());
     this.#early = new EarlyInput(transport, services.limits.maxEarlyBytes);
-    this.#deadline = services.clock.monotonicMs() + services.limits.connectDeadlineMs;
+    const { clock, limits } = services;
+    this.#reading = new Reading({ transport, clock, restMs: limits.restMs, onWake: () => this.#readHeld() });
+    this.#deadline = clock.monotonicMs() + limits.connectDeadlineMs;
   }
 
   get active(): boolean {
@@ -94,12 +85,12 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
 
   data(chunk: Uint8Array): void {
     this.#silence.hear();
-    if (this.#state === 'admitting') this.#early.hold(chunk);
+    if (this.#holds) this.#early.hold(chunk);
     else if (this.#state !== 'ended') this.#ingest(chunk);
   }
 
   drained(): void {
-    if (this.#state === 'active') this.#client?.session.outbound.pump();
+    if (this.#state === 'active') this.#client?.drained();
   }
 
   closed(): void {
@@ -109,7 +100,7 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
   frame(first: number, bytes: Uint8Array, start: number, body: number, end: number): boolean {
     if (this.#client !== undefined) this.#client.handle(first, bytes, start, body, end);
     else this.#greet(first, bytes.subarray(body, end));
-    return this.#state === 'active';
+    return this.#state === 'active' && !this.#reading.resting;
   }
 
   fail(reason: number | undefined, cause: EndCause): void {
@@ -124,11 +115,15 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
   }
 
   block(): void {
-    this.transport.pause();
+    this.#reading.block();
   }
 
   unblock(): void {
-    if (this.#state === 'active') this.transport.resume();
+    if (this.#state === 'active') this.#reading.unblock();
+  }
+
+  rest(behind: Relief): void {
+    if (this.#state === 'active') this.#reading.rest(behind);
   }
 
   /** Called about once a second. */
@@ -140,6 +135,19 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     if (nowMs < this.#deadline) return;
     if (this.#state === 'admitting') this.#refuse(UNAVAILABLE);
     else this.#end('protocol-error', false);
+  }
+
+  /** Whether what comes is kept for afterwards. */
+  get #holds(): boolean {
+    return this.#state === 'admitting' || this.#reading.resting;
+  }
+
+  /** Reads what was held, as far as that goes without another rest. */
+  #readHeld(): void {
+    this.#early.release((chunk) => {
+      if (this.#reading.resting) this.#early.hold(chunk);
+      else if (this.active) this.#ingest(chunk);
+    });
   }
 
   #watchClient(nowMs: number): void {
@@ -160,7 +168,7 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
   #ingest(chunk: Uint8Array): void {
     try {
       const used = this.#splitter.push(chunk, this);
-      if (this.#state === 'admitting' && used < chunk.length) this.#early.hold(chunk.subarray(used));
+      if (used < chunk.length && this.#holds) this.#early.hold(chunk.subarray(used));
     } catch (error) {
       this.#broken(error);
       return;
@@ -179,7 +187,7 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
   }
 
   #greet(first: number, body: Uint8Array): void {
-    if (first !== FIRST_BYTE_OF_CONNECT) throw protocolError('first packet'); // [MQTT-3.1.0-1]
+    if (first !== PACKET_TYPE.connect << 4) throw protocolError('first packet'); // [MQTT-3.1.0-1]
     const connect = decodeConnect(body);
     if (connect.kind === 'unsupported-protocol') {
       // The form of 3.1.1, which clients of every version can read [MQTT-3.1.2-2].
@@ -247,18 +255,15 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
       this.#end('protocol-error', false); // Not even CONNACK fits [MQTT-3.1.2-24].
       return;
     }
-    const { sessionKey, realm } = principal;
-    const { address } = this.transport.peer;
-    const connectedAt = clock.now();
     const { version } = connect;
     const info: ConnectionInfo = {
       connectionId: this.id,
-      sessionKey,
-      realm,
+      sessionKey: principal.sessionKey,
+      realm: principal.realm,
       clientId,
-      address,
+      address: this.transport.peer.address,
       version,
-      connectedAt,
+      connectedAt: clock.now(),
       keepAliveSeconds,
       principal,
     };
@@ -278,9 +283,7 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     this.#outbox.add(encodeConnack({ sessionPresent, reason: REASON.success, properties }, version));
     observer.connected?.(info);
     if (sessionPresent) client.session.outbound.resume(client);
-    this.#early.release((chunk) => {
-      if (this.active) this.#ingest(chunk);
-    });
+    this.#readHeld();
   }
 
   #end(cause: EndCause, willDue: boolean): void {
@@ -289,6 +292,7 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     this.#outbox.flush();
     this.#outbox.close();
     this.transport.end();
+    this.#reading.end();
     this.#early.release(() => undefined);
     this.#client?.ended(cause, willDue);
     this.#onEnd(this);

@@ -37,8 +37,16 @@ export interface MqttLimits {
   /** Of one session: no device takes the room of a fleet. The server's own are not counted. */
   readonly maxRetainedPerSession: number;
   readonly maxRetainedBytesPerSession: number;
-  /** Unsent bytes over which a slow client gets no QoS 0 message and no new QoS 1 or 2 message. */
+  /**
+   * Unsent bytes over which a slow client gets no QoS 0 message and no new QoS 1 or 2 message. From a quarter of it on
+   * publishers rest until the client has caught up: a fast one loses nothing in a burst.
+   */
   readonly slowBytes: number;
+  /**
+   * The longest rest of a publisher. After a rest that did not help it is read for five times as long whatever
+   * happens, so that no subscriber delays the control traffic of others beyond this. 0: never.
+   */
+  readonly restMs: number;
   /** Unsent bytes over which a client is disconnected: it asks without reading the answers. */
   readonly maxBufferedBytes: number;
   /** Topics whose subscribers are remembered, per realm. */
@@ -72,6 +80,7 @@ export const DEFAULT_LIMITS: MqttLimits = {
   maxRetainedPerSession: 1_000,
   maxRetainedBytesPerSession: 8 * MIB,
   slowBytes: MIB,
+  restMs: 20,
   maxBufferedBytes: 8 * MIB,
   matchCacheEntries: 20_000,
 };

@@ -26,6 +26,8 @@ export interface Link {
   /** Too much is unsent already: nothing new is sent until the transport has drained. */
   readonly congested: boolean;
   mayReceive(topic: string): boolean;
+  /** Its queue grows long: who publishes to it is to rest a little. */
+  fallBehind(): void;
   sendQos0(message: Message, retain: boolean, subscriptionIds: readonly number[]): void;
   /** False when the packet is larger than the client takes [MQTT-3.1.2-24]. */
   sendDelivery(delivery: Delivery, dup: boolean): boolean;

@@ -51,6 +51,12 @@ export class Outbound {
     return this.#queue.length - this.#head;
   }
 
+  /** Whether a quarter of the queue is filled. */
+  get behind(): boolean {
+    const { maxQueuedMessages, maxQueuedBytes } = this.#ports.limits;
+    return this.queued * 4 > maxQueuedMessages || this.#queuedBytes * 4 > maxQueuedBytes;
+  }
+
   /** Takes one message: sends it, queues it, or drops it when the session cannot have it. */
   deliver(message: Message, qos: Qos, retain: boolean, subscriptionIds: readonly number[], unpoliced = false): void {
     const link = this.#owner.link;
@@ -84,6 +90,7 @@ export class Outbound {
     if (this.#owner.persistent) this.#saveDelivery(delivery);
     if (now && link !== undefined) this.#transmit(link, delivery, false);
     else this.#enqueue(delivery);
+    if (link !== undefined && this.behind) link.fallBehind();
   }
 
   /** Takes up its place on a new connection: what was under way is sent again, then the queue. */

@@ -20,7 +20,7 @@ export class Flusher {
   }
 }
 
-/** A write gathers packets until it has about this many bytes. */
+/** A write gathers packets until it has about this many bytes, then it goes, turn or no turn. */
 const RUN_BYTES = 65_536;
 
 /** The packets of one connection that wait for the end of the turn. */
@@ -32,6 +32,7 @@ export class Outbox {
   /** Four numbers a packet: start, end, where its packet identifier lies (-1: none), the identifier. */
   readonly #spans: number[] = [];
   #size = 0;
+  #marked = false;
   #closed = false;
 
   /** @param afterFlush - called when there may be room again that the transport will not tell of. */
@@ -52,21 +53,21 @@ export class Outbox {
 
   addPacket(bytes: Uint8Array, start: number, end: number, packetIdAt: number, packetId: number): void {
     if (this.#closed) return;
-    if (this.#bytes.length === 0) this.#flusher.mark(this);
     this.#bytes.push(bytes);
     this.#spans.push(start, end, packetIdAt, packetId);
     this.#size += end - start;
+    if (!this.#marked) {
+      this.#marked = true;
+      this.#flusher.mark(this);
+    }
+    if (this.#size >= RUN_BYTES) this.#write();
   }
 
-  /** Writes now. Copies: a small packet must not keep the 64 KiB chunk alive that it came in. */
+  /** The end of a turn. */
   flush(): void {
-    const count = this.#bytes.length;
-    if (count === 0) return;
-    let at = 0;
-    while (at < count) at = this.#writeRun(at, count);
-    this.#bytes.length = 0;
-    this.#spans.length = 0;
-    this.#size = 0;
+    if (!this.#marked) return;
+    this.#marked = false;
+    this.#write();
     this.#afterFlush();
   }
 
@@ -75,19 +76,17 @@ export class Outbox {
     this.#closed = true;
   }
 
-  /** Writes packets from `first` on as one buffer, up to about 64 KiB. */
-  #writeRun(first: number, count: number): number {
-    let size = 0;
-    let next = first;
-    while (next < count && size < RUN_BYTES) {
-      size += (this.#spans[next * 4 + 1] ?? 0) - (this.#spans[next * 4] ?? 0);
-      next++;
-    }
-    const target = Buffer.allocUnsafe(size);
+  /** One write. Copies: a small packet must not keep the 64 KiB chunk alive that it came in. */
+  #write(): void {
+    const count = this.#bytes.length;
+    if (count === 0) return;
+    const target = Buffer.allocUnsafe(this.#size);
     let to = 0;
-    for (let at = first; at < next; at++) to = this.#copy(at, target, to);
+    for (let at = 0; at < count; at++) to = this.#copy(at, target, to);
+    this.#bytes.length = 0;
+    this.#spans.length = 0;
+    this.#size = 0;
     this.#transport.write(target);
-    return next;
   }
 
   #copy(index: number, target: Buffer, to: number): number {

@@ -6,6 +6,7 @@ import type { MqttMetrics } from './metrics.ts';
 import type { Flusher } from './outbox.ts';
 import type { Authenticator, MqttObserver, ReservedTopics } from './ports.ts';
 import type { MqttProfile } from './profiles.ts';
+import type { Relief } from './relief.ts';
 import type { Router } from './router.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -26,4 +27,6 @@ export interface Services {
   readonly observer: MqttObserver;
   /** Where the PUBLISH at hand is taken apart. */
   readonly scan: PublishScan;
+  /** The subscriber that the PUBLISH at hand found behind. */
+  behind: Relief | undefined;
 }

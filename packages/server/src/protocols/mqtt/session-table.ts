@@ -21,7 +21,7 @@ export interface SessionTablePorts {
 }
 
 /** "Does not expire" (MQTT 5, 3.1.2.11.2). */
-export const NEVER = 0xffff_ffff;
+const NEVER = 0xffff_ffff;
 
 const MAX_TIMER_SECONDS = 2_147_483;
 

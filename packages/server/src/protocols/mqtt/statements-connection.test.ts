@@ -389,6 +389,18 @@ describe('DISCONNECT', () => {
 });
 
 describe('the server closing', () => {
+  it('declares nobody gone whose will has a delay: it may come back', async () => {
+    const bench = await Bench.started();
+    const client = await bench.client('a', {
+      properties: { sessionExpiryInterval: 60 },
+      will: will({ retain: true, properties: { willDelayInterval: 30 } }),
+    });
+    await bench.broker.close();
+    expect(client.closed).toBe(true);
+    await bench.advance(40);
+    expect(bench.broker.metrics.willsPublished).toBe(0);
+  });
+
   it('tells MQTT 5 clients 0x8B and keeps their sessions', async () => {
     const bench = await Bench.started();
     const client = await bench.client('a', { properties: { sessionExpiryInterval: 10 } });

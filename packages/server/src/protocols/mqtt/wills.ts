@@ -33,6 +33,9 @@ export class Wills {
   /**
    * A connection with a will has ended otherwise than by a normal DISCONNECT. The will is published when its delay
    * has passed or the session ends, whichever comes first [MQTT-3.1.3-9]; a resumed session cancels it.
+   *
+   * Limit: a will that waits for its delay lives in memory, so a restart forgets it. Publishing it at shutdown instead
+   * would declare a whole fleet gone that is about to come back, which [MQTT-3.1.3-9] forbids.
    */
   connectionLost(session: Session, will: Will, principal: MqttPrincipal): void {
     const delay = Math.min(will.properties.willDelayInterval ?? 0, session.expirySeconds, MAX_DELAY_SECONDS);

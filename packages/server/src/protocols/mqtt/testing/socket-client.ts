@@ -63,9 +63,12 @@ export class SocketClient {
     options: ConnectOptions = {},
   ): Promise<{ client: SocketClient; connack: ConnackPacket }> {
     const client = await SocketClient.open(port, options.version ?? 5);
-    client.write(encodeConnect(connectPacket(clientId, options)));
-    const connack = await client.answer('connack');
-    return { client, connack };
+    return { client, connack: await SocketClient.greet(client, clientId, options) };
+  }
+
+  static async greet(client: SocketClient, clientId: string, options: ConnectOptions = {}): Promise<ConnackPacket> {
+    client.write(encodeConnect(connectPacket(clientId, { version: client.version, ...options })));
+    return client.answer('connack');
   }
 
   write(bytes: Uint8Array): void {
