@@ -230,7 +230,7 @@ describe.each(HTTP_DOORS)('%s', (door) => {
   });
 });
 
-it('hangs up on whoever sends a header byte by byte, at every door', { timeout: 30_000 }, async () => {
+it.concurrent('hangs up on whoever sends a header byte by byte, at every door', { timeout: 30_000 }, async () => {
   const begun = systemClock.monotonicMs();
   const lives = HTTP_DOORS.map(async (door) => {
     const socket = open(door);
@@ -244,7 +244,7 @@ it('hangs up on whoever sends a header byte by byte, at every door', { timeout: 
   expect(await Promise.all(lives)).toEqual(HTTP_DOORS.map((door) => [door, true]));
 });
 
-it('hangs up on whoever is silent in the middle of TLS, at every door', { timeout: 30_000 }, async () => {
+it.concurrent('hangs up on whoever is silent in the middle of TLS, at every door', { timeout: 30_000 }, async () => {
   const begun = systemClock.monotonicMs();
   const doors = ['mqtt', 'https', 'enrollment', 'management'] as const;
   const lives = doors.map(async (door) => {
