@@ -67,6 +67,7 @@ export * from './nordic/index.ts';
 export * from './nxp/index.ts';
 export * from './psoc64/index.ts';
 export * from './rauc/index.ts';
+export * from './swupdate/index.ts';
 export * from './cms/index.ts';
 export {
   type ByteRange,

@@ -6,7 +6,7 @@ import { MCUBOOT_OPTIONS, mcubootOptions, vendorTypesOf } from './mcuboot-option
 import { NRF5_COMMAND_LINE, NSIB_COMMAND_LINE } from './nordic-options.ts';
 import { NXP_COMMAND_LINE } from './nxp-options.ts';
 import { PSOC64_COMMAND_LINE } from './psoc64-options.ts';
-import { RAUC_COMMAND_LINE } from './linux-options.ts';
+import { RAUC_COMMAND_LINE, SWUPDATE_COMMAND_LINE } from './linux-options.ts';
 import { choice, collect, type Given, text } from './option-values.ts';
 
 const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Name> } = {
@@ -52,6 +52,7 @@ const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Nam
   'nxp-lpc55': NXP_COMMAND_LINE,
   psoc64: PSOC64_COMMAND_LINE,
   rauc: RAUC_COMMAND_LINE,
+  swupdate: SWUPDATE_COMMAND_LINE,
 };
 
 const BLOCKS = { '1': 1, '2': 2, '3': 3 } as const;

@@ -4,7 +4,7 @@ import { decodeCertificate } from '@holdfast/wire/x509';
 import { certificateIn, readCertificateFile } from './certificate-files.ts';
 import { readBytes } from './files.ts';
 import { counterOf, type FormatCommandLine } from './format-command-line.ts';
-import { type Given, many, text } from './option-values.ts';
+import { choice, type Given, many, text } from './option-values.ts';
 
 const CERTIFICATE = {
   flags: '--certificate <file>',
@@ -33,6 +33,28 @@ export const RAUC_COMMAND_LINE: FormatCommandLine<'rauc'> = {
   readPolicy: (given) => ({ ...trustOf(given), ...compatibleOf(given), ...counterOf(given) }),
 };
 
+const FORMS = ['cms', 'rsa-pkcs1', 'rsa-pss'] as const;
+
+export const SWUPDATE_COMMAND_LINE: FormatCommandLine<'swupdate'> = {
+  signOptions: [
+    CERTIFICATE,
+    SIGNING_TIME,
+    {
+      flags: '--signature-form <form>',
+      words: `swupdate: ${FORMS.join(', ')}, as the build on the device reads it (cms)`,
+    },
+  ],
+  readSignOptions(given) {
+    const form = choice(text(given, 'signatureForm') ?? 'cms', FORMS, 'signature-form');
+    return form === 'cms' ? { form, ...signerOf(given) } : { form };
+  },
+  verifyOptions: [{ flags: '--hardware <revision>', words: 'swupdate: hardware revision of the device' }],
+  readPolicy(given) {
+    const hardware = text(given, 'hardware');
+    return { ...trustOf(given), ...(hardware === undefined ? {} : { hardware }), ...counterOf(given) };
+  },
+};
+
 /** The command line names certificates in the order of trust; CMS puts the signer's first. */
 function signerOf(given: Given): { certificates: readonly Uint8Array[]; signingTime: number } {
   const certificates = many(given, 'certificate').map(readCertificateFile).toReversed();
@@ -55,7 +77,7 @@ function signingTime(given: Given): number {
 }
 
 /** A certificate given as trusted key is an authority; the time is now, as on a device. */
-export function trustOf(given: Given): Pick<RaucPolicy, 'anchors' | 'now'> {
+function trustOf(given: Given): Pick<RaucPolicy, 'anchors' | 'now'> {
   const anchors = many(given, 'key').flatMap((file) => {
     const der = certificateIn(file);
     return der === undefined ? [] : [decodeCertificate(der)];

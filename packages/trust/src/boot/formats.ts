@@ -13,6 +13,8 @@ import type {
   Psoc64SignOptions,
   RaucPolicy,
   RaucSignOptions,
+  SwuPolicy,
+  SwuSignOptions,
 } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { esp32V1Format, esp32V2Format } from './esp32-formats.ts';
@@ -22,6 +24,7 @@ import { nrf5DfuFormat, nsibFormat } from './nordic-formats.ts';
 import { nxpLpc55Format } from './nxp-format.ts';
 import { psoc64Format } from './psoc64-format.ts';
 import { raucFormat } from './rauc-format.ts';
+import { swupdateFormat } from './swupdate-format.ts';
 
 /** What each format's signer is told beside payload and key, and what its verifier can be told to demand. */
 interface FormatTypes {
@@ -33,6 +36,7 @@ interface FormatTypes {
   readonly 'nxp-lpc55': { readonly options: NxpSignOptions; readonly policy: NxpPolicy };
   readonly psoc64: { readonly options: Psoc64SignOptions; readonly policy: Psoc64ImagePolicy };
   readonly rauc: { readonly options: RaucSignOptions; readonly policy: RaucPolicy };
+  readonly swupdate: { readonly options: SwuSignOptions; readonly policy: SwuPolicy };
 }
 
 export type ImageFormatName = keyof FormatTypes;
@@ -51,6 +55,7 @@ export const IMAGE_FORMATS: FormatTable = {
   'nxp-lpc55': nxpLpc55Format,
   psoc64: psoc64Format,
   rauc: raucFormat,
+  swupdate: swupdateFormat,
 };
 
 export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = [
@@ -62,6 +67,7 @@ export const IMAGE_FORMAT_NAMES: readonly ImageFormatName[] = [
   'nxp-lpc55',
   'psoc64',
   'rauc',
+  'swupdate',
 ];
 
 /** @throws `boot.unknown_format` */
