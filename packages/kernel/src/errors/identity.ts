@@ -154,6 +154,10 @@ export const IDENTITY_ERRORS = {
     'the name is not 1-64 of a-z, 0-9, dot, underscore and hyphen, or is reserved',
     'use a name of that form',
   ),
+  'identity.no_such_certificate': absent(
+    'the registry has no such certificate',
+    'look at a device with: holdfast identity show DEVICE',
+  ),
   'identity.preview_outdated': taken(
     'the number of devices is not the one that was expected; nobody was revoked',
     'look at the preview again, then repeat with its number',

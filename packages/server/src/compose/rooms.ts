@@ -81,7 +81,7 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
   );
   const registry = new Registry(shared);
   const revocation = new Revocation(shared);
-  const revocationList = new RevocationList({ ...shared, authority });
+  const revocationList = new RevocationList({ ...shared, authority, crlUri: addresses.crlUri });
   await revocationList.start();
   closers.add('revocation list', () => revocationList.close());
   const ocspSigner = new OcspSigner({ ...shared, authority });

@@ -105,6 +105,14 @@ describe('the OCSP responder', () => {
     expect((await ask()).responses[0]?.status).toEqual({ kind: 'revoked', revokedAt, reason: 'keyCompromise' });
   });
 
+  it('says held while the device is suspended, and good again after it was let back', async () => {
+    const serial = await enroll('lamp-1');
+    await world.registry.suspend(ADMIN, 'lamp-1');
+    expect(await statusOf(serial)).toMatchObject({ kind: 'revoked', reason: 'certificateHold' });
+    await world.registry.readmit(ADMIN, 'lamp-1');
+    expect(await statusOf(serial)).toEqual({ kind: 'good' });
+  });
+
   it('never says good for a serial number it did not issue', async () => {
     expect(await statusOf('41'.repeat(20))).toEqual({ kind: 'unknown' });
     // A certificate of ours, but of another issuer of ours.
@@ -189,6 +197,7 @@ describe('the OCSP responder', () => {
         find: () => Promise.reject(new HoldfastError('store.unavailable')),
         findBySerial: () => Promise.reject(new HoldfastError('store.unavailable')),
       },
+      holds: world.repositories.holds,
       issuer: world.authority.issuing,
       signer,
     });

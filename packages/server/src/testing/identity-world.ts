@@ -73,6 +73,8 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
   }
 }
 
+const crlUri = (list: string) => `http://localhost:8880/crl/${list}.crl`;
+
 export async function openIdentityWorld(options: WorldOptions = {}): Promise<IdentityWorld> {
   const clock = new ManualClock();
   const opened = await openStore({ location: options.location ?? ':memory:', clock });
@@ -85,7 +87,7 @@ export async function openIdentityWorld(options: WorldOptions = {}): Promise<Ide
     {
       tenant: 'default',
       organization: 'Holdfast',
-      crlUri: (issuer) => `http://localhost:8880/crl/${issuer}.crl`,
+      crlUri,
       ocspUri: 'http://localhost:8880/ocsp',
     },
   );
@@ -109,7 +111,7 @@ export async function openIdentityWorld(options: WorldOptions = {}): Promise<Ide
     referenceValues,
     attestation: new Attestation({ ...base, registry, referenceValues }),
     postures: new Postures(base),
-    crl: new RevocationList({ ...base, authority }),
+    crl: new RevocationList({ ...base, authority, crlUri }),
     addProduct: (name, evidence = 'required') =>
       products.create(ADMIN, { name, hardwareRevisions: ['rev-a'], evidence, deviceConfiguration: { region: 'eu' } }),
     addClaim: async (wish = {}) => {

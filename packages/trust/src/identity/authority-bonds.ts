@@ -37,7 +37,23 @@ export async function loadBonds(
   };
 }
 
-/** NewWithOld: the root's key as those who trust a former root can verify it. */
-export function crossesOfRoot({ crosses, root }: AuthorityBonds): readonly Authority[] {
-  return crosses.filter(({ certificate }) => equalBytes(certificate.spki.raw, root.certificate.spki.raw));
+/** The issuing certificate, and NewWithOld: the root's key as those who trust a former root can verify it. */
+export function presentedOf({ crosses, current, root }: AuthorityBonds): readonly Uint8Array[] {
+  const isOfRoot = ({ certificate }: Authority) => equalBytes(certificate.spki.raw, root.certificate.spki.raw);
+  return dersOf([current, ...crosses.filter(isOfRoot)]);
+}
+
+/** The roots, the present one first. */
+export function anchorsOf({ formerRoots, root }: AuthorityBonds): readonly Uint8Array[] {
+  return dersOf([root, ...formerRoots]);
+}
+
+/** Every certificate of the issuing key that a device may chain through, and the roots. */
+export function trustedOf(bonds: AuthorityBonds): readonly Uint8Array[] {
+  const { current, issuing } = bonds;
+  return [...dersOf(current === issuing ? [current] : [current, issuing]), ...anchorsOf(bonds)];
+}
+
+function dersOf(authorities: readonly Authority[]): readonly Uint8Array[] {
+  return authorities.map(({ record }) => record.der);
 }

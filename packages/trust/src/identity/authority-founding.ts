@@ -5,7 +5,6 @@ import type {
   AuditLog,
   CertificateRecord,
   CertificateRepository,
-  Fingerprint,
   KeyOwner,
   KeyOwnerRepository,
   Store,
@@ -29,8 +28,8 @@ export interface AuthorityOptions {
   readonly tenant: Tenant;
   /** Organization of the authorities' names. */
   readonly organization: string;
-  /** Where the revocation list of an issuer will be; certificates name no place when absent. */
-  readonly crlUri?: (issuer: Fingerprint) => string;
+  /** Where a revocation list, or a part of one, will be by its id; certificates name no place when absent. */
+  readonly crlUri?: (list: string) => string;
   /** Where to ask whether a certificate is revoked; certificates name no place when absent. */
   readonly ocspUri?: string | undefined;
 }

@@ -14,7 +14,7 @@ import { encodeHex, HoldfastError } from '@holdfast/kernel';
 import type { Certificate, GeneralName } from '@holdfast/wire/x509';
 import type { CertificateRecord, EnrollmentDoorName, Fingerprint, Tenant, Write } from '../ports/index.ts';
 import { actorOf, type OperatorPrincipal, type SystemPrincipal } from '../principal.ts';
-import { type AuthorityBonds, crossesOfRoot, loadBonds } from './authority-bonds.ts';
+import { anchorsOf, type AuthorityBonds, loadBonds, presentedOf, trustedOf } from './authority-bonds.ts';
 import {
   type Authority,
   type AuthorityOptions,
@@ -24,6 +24,7 @@ import {
 } from './authority-founding.ts';
 import { type AuthorityChain, type AuthorityRequest, partsOf } from './ceremony.ts';
 import { installing } from './ceremony-install.ts';
+import { listExtensions } from './revocation-shards.ts';
 import { type LeafProfile, LEAF_PROFILES } from './issuance-profiles.ts';
 
 /** What one certificate is to say and to whom it belongs; names come from the registry. */
@@ -113,7 +114,7 @@ export class CertificateAuthority {
 
   /** What a server sends after its own certificate: enough for whoever trusts this root or one before it. */
   get presentedDer(): readonly Uint8Array[] {
-    return dersOf([this.#bonds.current, ...crossesOfRoot(this.#bonds)]);
+    return presentedOf(this.#bonds);
   }
 
   /** From the issuing authority to the root. */
@@ -123,18 +124,17 @@ export class CertificateAuthority {
 
   /** Every root a device of this tenant may trust, the present one first. */
   get anchorsDer(): readonly Uint8Array[] {
-    return dersOf([this.#bonds.root, ...this.#bonds.formerRoots]);
+    return anchorsOf(this.#bonds);
   }
 
   /** What a device's certificate is verified with. */
   get trustedDer(): readonly Uint8Array[] {
-    const { current, issuing } = this.#bonds;
-    return [...dersOf(current === issuing ? [current] : [current, issuing]), ...this.anchorsDer];
+    return trustedOf(this.#bonds);
   }
 
   /** One root's key certified by another. */
   get crossesDer(): readonly Uint8Array[] {
-    return dersOf(this.#bonds.crosses);
+    return this.#bonds.crosses.map(({ record }) => record.der);
   }
 
   /** What EST gives out: the chain, former roots, OldWithNew and NewWithOld (RFC 7030 4.1.3). */
@@ -169,6 +169,7 @@ export class CertificateAuthority {
         publicKey: order.publicKey,
         serial,
         ...validity,
+        extensions: this.#listsOf(order.profile, encodeHex(serial)),
       }),
     );
     const record: CertificateRecord = {
@@ -232,14 +233,14 @@ export class CertificateAuthority {
   /**
    * Erases the key of a root that a ceremony replaced.
    *
-   * @throws `identity.root_in_use` for the present root; `identity.unknown_certificate`; `identity.root_key_offline`
+   * @throws `identity.root_in_use` for the present root; `identity.no_such_certificate`; `identity.root_key_offline`
    * when the key is not here
    */
   async destroyRootKey(principal: OperatorPrincipal | SystemPrincipal, rootFingerprint: Fingerprint): Promise<void> {
     const { root, formerRoots } = this.#bonds;
     if (root.record.fingerprint === rootFingerprint) throw new HoldfastError('identity.root_in_use');
     const former = formerRoots.find(({ record }) => record.fingerprint === rootFingerprint);
-    if (former === undefined) throw new HoldfastError('identity.unknown_certificate');
+    if (former === undefined) throw new HoldfastError('identity.no_such_certificate');
     const owner = await this.#ports.keyOwners.find(former.record.spkiSha256);
     if (owner === undefined || (await signerOf(this.#ports, former)) === undefined) {
       throw new HoldfastError('identity.root_key_offline');
@@ -267,17 +268,22 @@ export class CertificateAuthority {
     }
   }
 
+  #listsOf(profile: LeafProfile, serialNumber: string): readonly Uint8Array[] {
+    const { crlUri } = this.#options;
+    if (crlUri === undefined || profile === 'ocsp-signer') return [];
+    return listExtensions(crlUri, this.#bonds.issuing.record.fingerprint, serialNumber);
+  }
+
   #prepare(profile: LeafProfile): Issuance {
     const known = this.#prepared.get(profile);
     if (known) return known;
-    const { crlUri, ocspUri } = this.#options;
+    const { ocspUri } = this.#options;
     // RFC 6960 4.2.2.2.1: whoever may vouch for revocation is not asked about; its short life has to do.
     const isAskedAbout = profile !== 'ocsp-signer';
     const issuance = prepareIssuance(
       {
         profile: LEAF_PROFILES[profile].template,
         issuer: this.#bonds.current.certificate,
-        ...(isAskedAbout && crlUri ? { crlUris: [crlUri(this.#bonds.issuing.record.fingerprint)] } : {}),
         ...(isAskedAbout && ocspUri !== undefined ? { ocspUris: [ocspUri] } : {}),
       },
       this.#signer,
@@ -285,10 +291,6 @@ export class CertificateAuthority {
     this.#prepared.set(profile, issuance);
     return issuance;
   }
-}
-
-function dersOf(authorities: readonly Authority[]): readonly Uint8Array[] {
-  return authorities.map(({ record }) => record.der);
 }
 
 async function signerOf({ keyOwners, keys }: AuthorityPorts, { record }: Authority): Promise<Signer | undefined> {

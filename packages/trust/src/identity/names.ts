@@ -3,6 +3,7 @@ import type { DeviceId, Sha256Hex, Tenant } from '../ports/index.ts';
 
 /** AWS thing names; no character that a topic filter, a path or a distinguished name gives a meaning. */
 const DEVICE_NAME = /^[a-zA-Z0-9:_-]{1,128}$/;
+const MAX_GROUPS = 64;
 const GROUP_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 
 /** @throws `identity.bad_device_name` */
@@ -15,6 +16,12 @@ export function checkDeviceName(name: string): DeviceId {
 export function checkGroupName(name: string): string {
   if (!GROUP_NAME.test(name)) throw new HoldfastError('identity.bad_device_name');
   return name;
+}
+
+/** @throws `identity.bad_device_name`; `request.invalid` for too many */
+export function checkGroupNames(names: readonly string[] = []): readonly string[] {
+  if (names.length > MAX_GROUPS) throw new HoldfastError('request.invalid', { field: 'groups', limit: MAX_GROUPS });
+  return names.map(checkGroupName);
 }
 
 /** The serial number of a device that named none: the product and 64 bits of its key. */

@@ -9,13 +9,19 @@ import {
   type OcspError,
   type OcspRequest,
 } from '@holdfast/wire/x509';
-import type { CertificateRecord, CertificateRepository, Fingerprint } from '../ports/index.ts';
+import type {
+  CertificateHoldRepository,
+  CertificateRecord,
+  CertificateRepository,
+  Fingerprint,
+} from '../ports/index.ts';
 import type { OcspSigner } from './ocsp-signer.ts';
 
 export interface OcspResponderPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly certificates: Pick<CertificateRepository, 'find' | 'findBySerial'>;
+  readonly holds: Pick<CertificateHoldRepository, 'find'>;
   /** The authority that is answered for; its certificate and the fingerprint of it. */
   readonly issuer: Pick<CertificateRecord, 'der' | 'fingerprint'>;
   readonly signer: Pick<OcspSigner, 'current'>;
@@ -76,7 +82,17 @@ export class OcspResponder {
     const certificate = await certificates.findBySerial(certId.serial);
     // Good is only what we issued: a forged serial number must not look like one of ours.
     if (certificate?.issuer !== issuer.fingerprint) return { kind: 'unknown' };
-    return statusOfRecord(certificate) ?? (await this.#statusOfIssuer(issuer.fingerprint));
+    return (
+      statusOfRecord(certificate) ??
+      (await this.#statusOfHold(certificate.serialNumber)) ??
+      (await this.#statusOfIssuer(issuer.fingerprint))
+    );
+  }
+
+  async #statusOfHold(serialNumber: string): Promise<OcspCertStatus | undefined> {
+    const hold = await this.#ports.holds.find(serialNumber);
+    if (hold === undefined || hold.releasedAt !== undefined) return undefined;
+    return { kind: 'revoked', revokedAt: hold.heldAt - (hold.heldAt % 1000), reason: 'certificateHold' };
   }
 
   /** RFC 6960 2.7: with its authority a certificate falls. */

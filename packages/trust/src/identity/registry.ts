@@ -2,6 +2,7 @@ import { sha256 } from '@holdfast/crypto';
 import { type Clock, encodeHex, HoldfastError } from '@holdfast/kernel';
 import type {
   AuditLog,
+  CertificateHoldRepository,
   CertificateRepository,
   DeviceFilter,
   DeviceId,
@@ -23,7 +24,7 @@ import { isLive } from './certificate-states.ts';
 import type { QuarantineFinding } from './clone-trap.ts';
 import { onFreshRead } from './fresh-read.ts';
 import { DEVICE_LIFECYCLE, type DeviceEvent } from './lifecycle.ts';
-import { checkDeviceName, checkGroupName } from './names.ts';
+import { checkDeviceName, checkGroupNames } from './names.ts';
 
 export interface RegistryPorts {
   readonly clock: Clock;
@@ -34,6 +35,7 @@ export interface RegistryPorts {
   readonly certificates: CertificateRepository;
   readonly keyOwners: Pick<KeyOwnerRepository, 'find' | 'inserting'>;
   readonly products: Pick<ProductRepository, 'find'>;
+  readonly holds: Pick<CertificateHoldRepository, 'holding' | 'releasing'>;
 }
 
 export type RegistryActor = OperatorPrincipal | SystemPrincipal;
@@ -63,7 +65,6 @@ interface Act {
 
 const UEID = /^(?:[0-9a-f]{2}){7,33}$/;
 const MAX_ATTRIBUTES = 50;
-const MAX_GROUPS = 64;
 const ATTRIBUTE_NAME = /^[a-zA-Z0-9_.,@/:#-]{1,128}$/;
 const MAX_ATTRIBUTE_VALUE = 800;
 
@@ -94,7 +95,7 @@ export class Registry {
     await store.commit([
       devices.inserting(device),
       ...(await this.#anchoring(device)),
-      ...groupsOf(wish.groups).map((group) => devices.joining(tenant, device.deviceId, group)),
+      ...checkGroupNames(wish.groups).map((group) => devices.joining(tenant, device.deviceId, group)),
       audit.entry({
         tenant,
         actor: actorOf(principal),
@@ -193,7 +194,7 @@ export class Registry {
     const { devices, store, audit } = this.#ports;
     const { tenant } = principal;
     await this.show(tenant, deviceId);
-    const wanted = new Set(groupsOf(groups));
+    const wanted = new Set(checkGroupNames(groups));
     const present = await devices.groupsOf(tenant, deviceId);
     await store.commit([
       ...present.filter((group) => !wanted.has(group)).map((group) => devices.leaving(tenant, deviceId, group)),
@@ -247,10 +248,13 @@ export class Registry {
   }
 
   #writes(principal: RegistryActor, device: DeviceRecord, act: Act): readonly Write[] {
-    const { devices, audit, outbox } = this.#ports;
+    const { clock, devices, holds, audit, outbox } = this.#ports;
     const { tenant, deviceId } = device;
     const state = DEVICE_LIFECYCLE.step(device.state, act.event);
+    const isHeld = state === 'suspended' || state === 'quarantined';
     return [
+      // Third parties read of it as certificateHold, the one reason that is taken back (RFC 5280 5.3.1).
+      isHeld ? holds.holding(tenant, deviceId, clock.now()) : holds.releasing(tenant, deviceId, clock.now()),
       devices.changing(device, { state, stateReason: act.reason }),
       audit.entry({ tenant, actor: actorOf(principal), action: act.action, subject: deviceId, details: act.details }),
       ...(act.notice === undefined
@@ -290,9 +294,4 @@ function checkAttributes(attributes: Readonly<Record<string, string>>): void {
     entries.length <= MAX_ATTRIBUTES &&
     entries.every(([name, value]) => ATTRIBUTE_NAME.test(name) && value.length <= MAX_ATTRIBUTE_VALUE);
   if (!isGood) throw new HoldfastError('request.invalid', { field: 'attributes' });
-}
-
-function groupsOf(groups: readonly string[] = []): readonly string[] {
-  if (groups.length > MAX_GROUPS) throw new HoldfastError('request.invalid', { field: 'groups', limit: MAX_GROUPS });
-  return groups.map(checkGroupName);
 }

@@ -83,7 +83,7 @@ export class MassRevocation {
     this.#ports = ports;
   }
 
-  /** What `run` would do now. @throws `identity.unknown_claim`, `identity.unknown_certificate` */
+  /** What `run` would do now. @throws `identity.unknown_claim`, `identity.no_such_certificate` */
   async preview(principal: RegistryActor, target: RevocationTarget): Promise<RevocationPreview> {
     const { certificates } = this.#ports;
     const reach = await this.#reachOf(principal.tenant, target);
@@ -181,7 +181,7 @@ export class MassRevocation {
     const { certificates } = this.#ports;
     const authority = await certificates.find(issuer);
     if (authority?.tenant !== tenant || authority.profile !== 'issuing') {
-      throw new HoldfastError('identity.unknown_certificate');
+      throw new HoldfastError('identity.no_such_certificate');
     }
     const subjects = (profile: 'device' | 'claim') =>
       allOf((page) => certificates.subjectsOfIssuer(tenant, { issuer, profile }, page));

@@ -6,6 +6,7 @@ import { UPDATE_0004 } from './0004-update.ts';
 import { COMMUNICATION_0005 } from './0005-communication.ts';
 import { STORAGE_0006 } from './0006-storage.ts';
 import { OPERATORS_0007 } from './0007-operators.ts';
+import { REVOCATION_LISTS_0009 } from './0009-revocation-lists.ts';
 import { TICKET_EPOCHS_0008 } from './0008-ticket-epochs.ts';
 
 /** Every step of the schema. A room adds its own under the next free number. */
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   STORAGE_0006,
   OPERATORS_0007,
   TICKET_EPOCHS_0008,
+  REVOCATION_LISTS_0009,
 ];

@@ -19,7 +19,7 @@ import type {
 } from '@holdfast/trust/ports';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
-import type { CertificateTable } from '../tables/identity.ts';
+import type { CertificateTable, CrlTable } from '../tables/identity.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
 
@@ -191,22 +191,49 @@ export class SqlCrlRepository implements CrlRepository {
   async find(issuer: Fingerprint): Promise<PublishedCrl | undefined> {
     const row = await this.#reader.first(query.selectFrom('crls').selectAll().where('issuer', '=', issuer));
     if (row === undefined) return undefined;
-    const { number, this_update: thisUpdate, next_update: nextUpdate, der } = row;
-    return { issuer, number, thisUpdate, nextUpdate, der };
+    const { number, this_update: thisUpdate, next_update: nextUpdate, der, base_number, base_update } = row;
+    const list = { issuer, number, thisUpdate, nextUpdate, der };
+    return base_number === null || base_update === null
+      ? list
+      : { ...list, base: { number: base_number, thisUpdate: base_update } };
   }
 
-  publishing({ issuer, number, thisUpdate, nextUpdate, der }: PublishedCrl): Write {
-    const columns = { number, this_update: thisUpdate, next_update: nextUpdate, der };
-    if (number === 1) return compileWrite(query.insertInto('crls').values({ issuer, ...columns }), { expectRows: 1 });
+  publishing(crl: PublishedCrl): Write {
+    const { issuer, ...columns } = crlToRow(crl);
+    if (crl.number === 1) return compileWrite(query.insertInto('crls').values(crlToRow(crl)), { expectRows: 1 });
     return compileWrite(
       query
         .updateTable('crls')
         .set(columns)
         .where('issuer', '=', issuer)
-        .where('number', '=', number - 1),
+        .where('number', '=', crl.number - 1),
       { expectRows: 1 },
     );
   }
+
+  publishingPart(crl: PublishedCrl): Write {
+    const row = crlToRow(crl);
+    const { issuer: _issuer, ...columns } = row;
+    return compileWrite(
+      query
+        .insertInto('crls')
+        .values(row)
+        .onConflict((conflict) => conflict.column('issuer').doUpdateSet(columns).where('crls.number', '<', crl.number)),
+      { expectRows: 1 },
+    );
+  }
+}
+
+function crlToRow({ issuer, number, thisUpdate, nextUpdate, der, base }: PublishedCrl): CrlTable {
+  return {
+    issuer,
+    number,
+    this_update: thisUpdate,
+    next_update: nextUpdate,
+    der,
+    base_number: base?.number ?? null,
+    base_update: base?.thisUpdate ?? null,
+  };
 }
 
 function toRow(certificate: CertificateRecord): CertificateTable {

@@ -4,6 +4,7 @@ import { SqlCertificateRepository, SqlCrlRepository, SqlKeyOwnerRepository } fro
 import { SqlClaimRepository, SqlOwnershipTokenRepository } from './identity-claims.ts';
 import { SqlDeviceRepository } from './identity-devices.ts';
 import { SqlTicketEpochRepository } from './identity-epochs.ts';
+import { SqlCertificateHoldRepository } from './identity-holds.ts';
 import { SqlOperatorRepository } from './identity-operators.ts';
 
 export function identityRepositories(reader: Reader): IdentityRepositories {
@@ -15,6 +16,7 @@ export function identityRepositories(reader: Reader): IdentityRepositories {
     tokens: new SqlOwnershipTokenRepository(reader),
     crls: new SqlCrlRepository(reader),
     operators: new SqlOperatorRepository(reader),
+    holds: new SqlCertificateHoldRepository(reader),
     epochs: new SqlTicketEpochRepository(reader),
   };
 }

@@ -93,12 +93,22 @@ export interface OwnershipTokenTable {
   device_id: string | null;
 }
 
-interface CrlTable {
+export interface CrlTable {
   issuer: string;
   number: number;
   this_update: number;
   next_update: number;
   der: Uint8Array;
+  base_number: number | null;
+  base_update: number | null;
+}
+
+export interface CertificateHoldTable {
+  serial_number: string;
+  issuer: string;
+  not_after: number;
+  held_at: number;
+  released_at: number | null;
 }
 
 export interface OperatorTable {
@@ -126,4 +136,5 @@ export interface IdentityTables {
   crls: CrlTable;
   operators: OperatorTable;
   ticket_epochs: TicketEpochTable;
+  certificate_holds: CertificateHoldTable;
 }

@@ -39,8 +39,10 @@ export function operatorHandlers({
   return {
     'operators.create': async ({ body }, { principal }) =>
       certified(await operators.create(principal, { name: body.name, role: body.role, ...wishOf(body) })),
-    'operators.certify': async ({ operator, body }, { principal }) =>
-      certified(await operators.certify(principal, { name: operator, ...wishOf(body) })),
+    'operators.certify': async ({ operator, body }, { principal }) => {
+      await operators.show(principal.tenant, operator);
+      return certified(await operators.certify(principal, { name: operator, ...wishOf(body) }));
+    },
     'operators.list': async ({ query }, { principal }) => {
       const page = await operators.list(principal.tenant, query);
       return pageOf(page.rows.map(viewOperator), page.next);
