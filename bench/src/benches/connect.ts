@@ -8,7 +8,7 @@ import {
   type Sample,
 } from '../harness/bench.ts';
 import { cpuMicros } from '../harness/processes.ts';
-import { startBareTls } from '../peers/bare-tls.ts';
+import { withBareTls } from '../peers/bare-tls.ts';
 import { hasOpenssl, publicKeySpeed } from '../peers/openssl.ts';
 import { withBrokers, type Brokers } from '../harness/brokers.ts';
 import { type Load, startLoad } from '../generator/generator.ts';
@@ -64,12 +64,11 @@ export const connectCold: Bench = {
       await warmUp(brokers, effort);
       const limit = await limitMicros(effort);
       const hybrid = brokers.generator === 'node' ? contenders(brokers, HYBRID, count, ' hybrid').slice(0, 1) : [];
-      const bare = await startBareTls(brokers.fleet);
-      const floor = { name: 'bare node:tls', measure: () => measure(brokers, bare, { count, ...COLD }) };
-      await floor.measure();
-      const rounds = await alternate(effort, [...contenders(brokers, COLD, count), floor, ...hybrid]).finally(() =>
-        bare.stop(),
-      );
+      const rounds = await withBareTls(brokers.fleet, async (bare) => {
+        const floor = { name: 'bare node:tls', measure: () => measure(brokers, bare, { count, ...COLD }) };
+        await floor.measure();
+        return alternate(effort, [...contenders(brokers, COLD, count), floor, ...hybrid]);
+      });
       const own = rounds.median('holdfast', 'CPU µs');
       return {
         figures: rounds.figures(),

@@ -4,7 +4,7 @@ import { alternate, atMost, type Bench, type BenchReport, type Contender } from 
 import { withBrokers, withFolder } from '../harness/brokers.ts';
 import { type Form, isBuilt, startHoldfast } from '../harness/holdfast-server.ts';
 import { residentKiB } from '../harness/processes.ts';
-import { startBareTls } from '../peers/bare-tls.ts';
+import { withBareTls } from '../peers/bare-tls.ts';
 import { startLoad } from '../generator/generator.ts';
 
 const BOUNDS_MB: Readonly<Record<Form, number>> = { sources: 200, built: 150 };
@@ -61,40 +61,31 @@ export const connectionMemory: Bench = {
   words: 'resident memory of an idle MQTT connection over TLS',
   run: (effort) => {
     const count = effort.size(2000, 200);
-    return withBrokers(count, async ({ fleet, generator, subjects, notes }): Promise<BenchReport> => {
-      const bare = await startBareTls(fleet);
-      const contenders = [...subjects, { name: 'bare node:tls', ...bare }].map(
-        (subject): Contender => ({
-          name: subject.name,
-          measure: async () => {
-            const before = residentKiB(subject.pid);
-            const hold = await startLoad(generator, fleet, {
-              mode: 'hold',
-              port: subject.port,
-              count,
-              window: count,
-              seconds: 300,
-            });
-            await sleep(effort.size(3000, 500));
-            const after = residentKiB(subject.pid);
-            await hold.stop();
-            return { 'KiB a connection': (after - before) / count };
-          },
-        }),
-      );
-      try {
+    return withBrokers(count, ({ fleet, generator, subjects, notes }) =>
+      withBareTls(fleet, async (bare): Promise<BenchReport> => {
+        const contenders = [...subjects, { name: 'bare node:tls', ...bare }].map(
+          ({ name, pid, port }): Contender => ({
+            name,
+            measure: async () => {
+              const before = residentKiB(pid);
+              const load = { mode: 'hold', port, count, window: count, seconds: 300 } as const;
+              const hold = await startLoad(generator, fleet, load);
+              await sleep(effort.size(3000, 500));
+              const after = residentKiB(pid);
+              await hold.stop();
+              return { 'KiB a connection': (after - before) / count };
+            },
+          }),
+        );
         // Once: memory that a process has grown into is not given back, so a second round would measure nothing.
         const rounds = await alternate({ ...effort, rounds: 1 }, contenders);
+        const ratio = rounds.ratio('KiB a connection', 'holdfast', 'bare node:tls');
         return {
           figures: rounds.figures(),
-          targets: [
-            atMost('beside bare node:tls', rounds.ratio('KiB a connection', 'holdfast', 'bare node:tls'), 1.15),
-          ],
+          targets: [atMost('beside bare node:tls', ratio, 1.15)],
           notes: [...notes, `${count} connections, one round: a grown process does not shrink`],
         };
-      } finally {
-        await bare.stop();
-      }
-    });
+      }),
+    );
   },
 };
