@@ -11,7 +11,9 @@ export type AwsPayload = Readonly<Record<string, unknown>>;
 /**
  * Decodes a payload as stock clients send it: nothing at all is `{}`, and JSON may end in NUL bytes.
  *
- * @throws `wire.malformed` when it is not one object of that encoding, keys unique.
+ * CBOR keys are unique; of a doubled JSON key the last counts, as in every stock client's parser.
+ *
+ * @throws `wire.malformed` when it is not one object of that encoding.
  */
 export function decodeAwsPayload(format: AwsFormat, payload: Uint8Array): AwsMembers {
   if (payload.length === 0) return new Map();
