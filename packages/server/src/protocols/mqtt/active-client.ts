@@ -147,7 +147,8 @@ export class ActiveClient implements Client {
 
   fallBehind(): void {
     this.#relief ??= new Relief();
-    if (this.#relief.helps(this.services.clock.monotonicMs())) this.services.behind = this.#relief;
+    const nowMs = this.services.clock.monotonicMs();
+    if (this.#relief.helps(nowMs, this.outbox.taken)) this.services.behind = this.#relief;
   }
 
   /** The transport has room again, or the turn has ended: sends what waits, and wakes publishers that rest. */

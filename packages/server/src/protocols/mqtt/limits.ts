@@ -43,8 +43,8 @@ export interface MqttLimits {
    */
   readonly slowBytes: number;
   /**
-   * The longest rest of a publisher. After a rest that did not help it is read for five times as long whatever
-   * happens, so that no subscriber delays the control traffic of others beyond this. 0: never.
+   * The longest rest of a publisher. After a rest that did not help it is read for as long whatever happens, so that
+   * no subscriber delays the control traffic of others beyond this. 0: never.
    */
   readonly restMs: number;
   /** Unsent bytes over which a client is disconnected: it asks without reading the answers. */
@@ -80,7 +80,7 @@ export const DEFAULT_LIMITS: MqttLimits = {
   maxRetainedPerSession: 1_000,
   maxRetainedBytesPerSession: 8 * MIB,
   slowBytes: MIB,
-  restMs: 20,
+  restMs: 50,
   maxBufferedBytes: 8 * MIB,
   matchCacheEntries: 20_000,
 };

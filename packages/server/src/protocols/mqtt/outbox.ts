@@ -32,6 +32,7 @@ export class Outbox {
   /** Four numbers a packet: start, end, where its packet identifier lies (-1: none), the identifier. */
   readonly #spans: number[] = [];
   #size = 0;
+  #written = 0;
   #marked = false;
   #closed = false;
 
@@ -45,6 +46,11 @@ export class Outbox {
   /** Bytes that wait here and in the transport. */
   get unsent(): number {
     return this.#size + this.#transport.bufferedBytes;
+  }
+
+  /** Bytes that have left. */
+  get taken(): number {
+    return this.#written - this.#transport.bufferedBytes;
   }
 
   add(bytes: Uint8Array): void {
@@ -86,6 +92,7 @@ export class Outbox {
     this.#bytes.length = 0;
     this.#spans.length = 0;
     this.#size = 0;
+    this.#written += target.length;
     this.#transport.write(target);
   }
 

@@ -42,7 +42,7 @@ export class Reading {
     if (restMs === 0 || this.resting || clock.monotonicMs() < this.#noRestBefore) return;
     transport.pause();
     this.#rest = clock.after(restMs, () => {
-      this.#noRestBefore = clock.monotonicMs() + 5 * restMs;
+      this.#noRestBefore = clock.monotonicMs() + restMs;
       this.#wake();
     });
     behind.whenCaughtUp(() => this.#wake());

@@ -1,15 +1,19 @@
-/** How long publishers show consideration for a subscriber that stays behind. */
+/** How long publishers show consideration for a subscriber that takes nothing. */
 const PATIENCE_MS = 1_000;
 
 /** A subscriber that is behind, and the publishers that rest until it has caught up. */
 export class Relief {
-  #behindSince: number | undefined;
+  #lastProgressMs = 0;
+  #takenBytes = -1;
   #resting: (() => void)[] = [];
 
-  /** Whether resting may help: not for one that is stuck. Called whenever it is found behind. */
-  helps(nowMs: number): boolean {
-    this.#behindSince ??= nowMs;
-    return nowMs - this.#behindSince < PATIENCE_MS;
+  /** Whether resting may help: not for one that is stuck. `takenBytes` is what it has taken in all. */
+  helps(nowMs: number, takenBytes: number): boolean {
+    if (takenBytes > this.#takenBytes) {
+      this.#takenBytes = takenBytes;
+      this.#lastProgressMs = nowMs;
+    }
+    return nowMs - this.#lastProgressMs < PATIENCE_MS;
   }
 
   whenCaughtUp(wake: () => void): void {
@@ -17,7 +21,6 @@ export class Relief {
   }
 
   caughtUp(): void {
-    this.#behindSince = undefined;
     const resting = this.#resting;
     if (resting.length === 0) return;
     this.#resting = [];
