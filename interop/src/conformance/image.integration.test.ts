@@ -32,6 +32,33 @@ describe('conformance:image', () => {
     expect(lines.at(-1)).toBe('reject\t/nonexistent\trequest.not_found');
   });
 
+  const WIRE = path.join(ROOT, 'packages/wire/vectors');
+  it.each([
+    [
+      'nrf5-dfu',
+      'nordic/key.pem',
+      ['nordic/app.zip', 'nordic/app-ecdsa.zip'],
+      ['nordic/unsigned.zip', 'nordic/debug.zip'],
+    ],
+    ['nxp-lpc55', 'nxp/root0.pem', ['nxp/single.bin', 'nxp/sb8008.sb2'], ['nxp/chain.bin', 'nxp/sb8.sb2']],
+    ['psoc64', 'psoc64/key.pem', ['psoc64/boot.bin', 'psoc64/upgrade.bin'], ['psoc64/app.bin']],
+    ['rauc', 'rauc/ca.pem', ['rauc/ec.raucb', 'rauc/rsa.raucb'], ['rauc/sq.img']],
+    [
+      'swupdate',
+      'swupdate/ca.pem',
+      ['swupdate/ec.swu', 'swupdate/rsa.swu'],
+      ['swupdate/code.swu', 'swupdate/unsigned.swu'],
+    ],
+  ])('accepts what the vendor of %s signed and refuses the rest', (format, key, good, bad) => {
+    const list = [...good, ...bad].map((name) => path.join(WIRE, name));
+    const { stdout } = judge([format, path.join(WIRE, key)], `${list.join('\n')}\n`);
+    const verdicts = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split('\t')[0]);
+    expect(verdicts).toEqual([...good.map(() => 'accept'), ...bad.map(() => 'reject')]);
+  });
+
   it.each([
     ['an unknown format', ['constructor', KEY], 64],
     ['a missing key', ['mcuboot'], 64],

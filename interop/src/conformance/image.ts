@@ -2,6 +2,8 @@
 //
 //   npm run conformance:image -- FORMAT PUBKEY < list of files
 //
+// PUBKEY may be a certificate: its key is trusted and, for rauc and swupdate, signers under it are.
+//
 // accept<TAB>PATH, or reject<TAB>PATH<TAB>CODE. Exit 0 when every file got a verdict, 64 and more otherwise.
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -9,6 +11,8 @@ import { createInterface } from 'node:readline';
 import { HoldfastError, toHoldfastError } from '@holdfast/kernel';
 import { type ImageFormatName, ImageVerifier, parseFormatName } from '@holdfast/trust/boot';
 import { decodeIntelHex } from '@holdfast/wire/intel-hex';
+import { decodePemBlocks } from '@holdfast/wire/pem';
+import { type Certificate, decodeCertificate } from '@holdfast/wire/x509';
 
 const [formatName, keyFile] = process.argv.slice(2);
 
@@ -16,8 +20,9 @@ try {
   if (formatName === undefined || keyFile === undefined)
     throw new HoldfastError('request.invalid', { usage: 'FORMAT PUBKEY' });
   const verifier = new ImageVerifier(parseFormatName(formatName), [readSpki(keyFile)]);
+  const policy = { anchors: readAnchors(keyFile) };
   for await (const line of createInterface({ input: process.stdin })) {
-    if (line !== '') process.stdout.write(`${judgeFile(verifier, line)}\n`);
+    if (line !== '') process.stdout.write(`${judgeFile(verifier, policy, line)}\n`);
   }
 } catch (error) {
   const { message, code, spec } = toHoldfastError(error);
@@ -25,9 +30,13 @@ try {
   process.exitCode = spec.exit;
 }
 
-function judgeFile(verifier: ImageVerifier<ImageFormatName>, path: string): string {
+interface Policy {
+  readonly anchors: readonly Certificate[];
+}
+
+function judgeFile(verifier: ImageVerifier<ImageFormatName>, policy: Policy, path: string): string {
   try {
-    const verdict = verifier.verify(readImage(path));
+    const verdict = verifier.verify(readImage(path), policy);
     return verdict.kind === 'accepted' ? `accept\t${path}` : `reject\t${path}\t${verdict.code}`;
   } catch (error) {
     return `reject\t${path}\t${toHoldfastError(error).code}`;
@@ -49,6 +58,13 @@ function readWhole(path: string): Uint8Array {
 
 function readSpki(path: string): Uint8Array {
   return Uint8Array.from(readKey(Buffer.from(readWhole(path))).export({ type: 'spki', format: 'der' }));
+}
+
+/** The certificate that the file of the key holds, if it holds one. */
+function readAnchors(path: string): Certificate[] {
+  const text = new TextDecoder('latin1').decode(readWhole(path));
+  if (!text.includes('BEGIN CERTIFICATE')) return [];
+  return decodePemBlocks(text).filter(({ label }) => label === 'CERTIFICATE').map(({ bytes }) => decodeCertificate(bytes));
 }
 
 /** Suites hand over either half, as PEM or as SubjectPublicKeyInfo. */

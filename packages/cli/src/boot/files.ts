@@ -40,11 +40,13 @@ export async function withByteSource<T>(file: string, use: (source: ByteSource) 
   });
   try {
     const { size } = await handle.stat();
+    let room = new Uint8Array(0);
     return await use({
       size,
       async read({ offset, length }) {
-        const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, offset);
-        return buffer.subarray(0, bytesRead);
+        if (room.length < length) room = new Uint8Array(length);
+        const { bytesRead } = await handle.read(room, 0, length, offset);
+        return room.subarray(0, bytesRead);
       },
     });
   } finally {

@@ -8,14 +8,14 @@ export interface ByteRange {
 
 /**
  * A judgement that asks for the bytes it needs, range by range, and so holds no more than one of them; it runs over bytes in
- * memory and over files alike. It asks only for ranges within the size it was told.
+ * memory and over files alike. What it is given holds until it asks again. It asks only for ranges within the size it was told.
  */
 export type Reading<Result> = Generator<ByteRange, Result, Uint8Array>;
 
 /** Bytes that are read by range: a file, an object in a store. */
 export interface ByteSource {
   readonly size: number;
-  /** Fewer bytes only when the source ends. */
+  /** Fewer bytes only when the source ends; they may be overwritten by the next read. */
   read(range: ByteRange): Promise<Uint8Array>;
 }
 

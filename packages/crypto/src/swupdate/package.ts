@@ -159,7 +159,7 @@ export function prepareSwu(payload: Uint8Array, options: SwuSignOptions, spki: U
 interface PreparedSignature {
   readonly algorithm: SignatureAlgorithm;
   readonly message: Uint8Array;
-  seal(signature: Uint8Array): Uint8Array;
+  readonly seal: (signature: Uint8Array) => Uint8Array;
 }
 
 function prepareSignature(text: Uint8Array, options: SwuSignOptions, spki: Uint8Array): PreparedSignature {

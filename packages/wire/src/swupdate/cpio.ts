@@ -97,6 +97,6 @@ export function encodeCpioEntry(kind: CpioKind, name: string, data: Uint8Array):
 /** Adds bytes to the sum of the CRC format, which is no CRC. */
 export function cpioSum(bytes: Uint8Array, before = 0): number {
   let sum = before;
-  for (const byte of bytes) sum = (sum + byte) >>> 0;
-  return sum;
+  for (let at = 0; at < bytes.length; at++) sum += bytes[at] ?? 0;
+  return sum >>> 0;
 }
