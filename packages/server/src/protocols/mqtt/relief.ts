@@ -4,7 +4,7 @@ const PATIENCE_MS = 1_000;
 /** A subscriber that is behind, and the publishers that rest until it has caught up. */
 export class Relief {
   #lastProgressMs = 0;
-  #takenBytes = -1;
+  #takenBytes = Number.NEGATIVE_INFINITY;
   #resting: (() => void)[] = [];
 
   /** Whether resting may help: not for one that is stuck. `takenBytes` is what it has taken in all. */
