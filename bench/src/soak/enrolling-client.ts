@@ -8,6 +8,7 @@ import {
   MemoryStore,
   MqttConnection,
   provisionFleetDevice,
+  recoverFleetDevice,
   type TlsCredentials,
 } from '@holdfast/device';
 import { systemClock } from '@holdfast/kernel';
@@ -59,16 +60,21 @@ export class EnrollingClient {
     onStep: (step: Step) => void,
   ): Promise<DeviceIdentity> {
     const { serial, protocol } = this;
-    const connection = await MqttConnection.open({
-      host: 'localhost',
-      port: server.mqttPort,
-      credentials,
-      clientId: serial,
-      version: 5,
-      clean: true,
-      timeoutMs: TIMEOUT_MS,
-      clock: systemClock,
-    });
+    const connect = (shown: TlsCredentials): Promise<MqttConnection> =>
+      MqttConnection.open({
+        host: 'localhost',
+        port: server.mqttPort,
+        credentials: shown,
+        clientId: serial,
+        version: 5,
+        clean: true,
+        timeoutMs: TIMEOUT_MS,
+        clock: systemClock,
+      });
+    const { anchors } = credentials;
+    const known = await recoverFleetDevice((own) => connect({ anchors, ...own }), serial, this.#identities);
+    if (known !== undefined) return known;
+    const connection = await connect(credentials);
     onStep('connected');
     // Two requests, create and register: the moment after either is reported.
     const request = connection.request.bind(connection);

@@ -1,5 +1,5 @@
 import { concatBytes, decodeHex, encodeUtf8 } from '@holdfast/kernel';
-import { encodeConnect, encodePublish, encodeSubscribe } from '@holdfast/wire/mqtt';
+import { encodeConnect, encodePublish, encodeSubscribe, PINGREQ } from '@holdfast/wire/mqtt';
 import { PipeTransport } from '../../../packages/server/src/protocols/mqtt/testing/pipe.ts';
 import { Bench, connectPacket } from '../../../packages/server/src/protocols/mqtt/testing/test-core.ts';
 import { loadSequences } from '../../../packages/server/src/protocols/mqtt/testing/vectors.ts';
@@ -94,7 +94,7 @@ async function mutate(packets: number, seed: number, say: (line: string) => void
     }
     if (packet % PROBE_EVERY !== 0) continue;
     await speaker.say(encodePublish({ topic: 'private/own', payload: marker, qos: 0 }, 5));
-    const heard = await victim.hear();
+    const heard = await victim.say(PINGREQ);
     delivered += heard.filter((each) => each.kind === 'publish').length;
     if (!heard.some((each) => each.kind === 'publish')) faults.push(`the victim hears nothing after packet ${packet}`);
     for (const pipe of open)

@@ -14,7 +14,7 @@ export {
   type Transport,
 } from './agent/settings.ts';
 export { EstClient, type EstReply, type EstServer } from './enroll/est-client.ts';
-export { type ProvisioningPlan, provisionFleetDevice } from './enroll/fleet-provisioning.ts';
+export { type ProvisioningPlan, provisionFleetDevice, recoverFleetDevice } from './enroll/fleet-provisioning.ts';
 export { renewalTime } from './enroll/renewal.ts';
 export { type FactoryOrder, type ManufacturedDevice, manufactureDevice, openDevice } from './factory/manufacture.ts';
 export { HttpsClient, type HttpsReply, type HttpsRequest } from './net/https-client.ts';

@@ -1,7 +1,7 @@
 import { importPrivateKeyPem } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { EstClient, type EstReply } from '../enroll/est-client.ts';
-import { provisionFleetDevice } from '../enroll/fleet-provisioning.ts';
+import { provisionFleetDevice, recoverFleetDevice } from '../enroll/fleet-provisioning.ts';
 import { delay } from '../net/backoff.ts';
 import { HttpsClient } from '../net/https-client.ts';
 import { MqttConnection } from '../net/mqtt-connection.ts';
@@ -40,14 +40,29 @@ export class Enroller {
   }
 
   async #byFleet(plan: EnrollmentPlan & { readonly kind: 'fleet' }, signal: AbortSignal): Promise<DeviceIdentity> {
+    const { serial, product } = this.#options.profile;
+    const connect = (credentials: TlsCredentials) => this.#connect(credentials, signal);
+    const anchors = this.#anchors;
+    const known = await recoverFleetDevice((own) => connect({ anchors, ...own }), serial, this.#identities);
+    if (known !== undefined) return known;
+    const connection = await connect(this.#claimCredentials(plan.claim));
+    try {
+      const { format, key, template = product, parameters = {} } = plan;
+      return await provisionFleetDevice(connection, { format, key, template, serial, parameters }, this.#identities);
+    } finally {
+      connection.close();
+    }
+  }
+
+  /** Under the device's name, as it will be called: with a claim too, as stock clients do. */
+  #connect(credentials: TlsCredentials, signal: AbortSignal): Promise<MqttConnection> {
     const { server, profile, mqttVersion, clock } = this.#options;
-    const { serial, product } = profile;
-    const connection = await MqttConnection.open(
+    return MqttConnection.open(
       {
         host: server.host,
         port: server.mqttPort,
-        credentials: this.#claimCredentials(plan.claim),
-        clientId: serial,
+        credentials,
+        clientId: profile.serial,
         version: mqttVersion,
         clean: true,
         timeoutMs: this.#replyMs,
@@ -55,12 +70,6 @@ export class Enroller {
       },
       signal,
     );
-    try {
-      const { format, key, template = product, parameters = {} } = plan;
-      return await provisionFleetDevice(connection, { format, key, template, serial, parameters }, this.#identities);
-    } finally {
-      connection.close();
-    }
   }
 
   async #byEst(

@@ -1,4 +1,4 @@
-import { createCsr, createSigner, importPrivateKeyPem } from '@holdfast/crypto';
+import { createCsr, createSigner, importPrivateKeyPem, type PrivateKey } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import {
   type AwsFormat,
@@ -37,11 +37,32 @@ export async function provisionFleetDevice(
   identities: IdentityStore,
 ): Promise<DeviceIdentity> {
   const ask = new ProvisioningRequests(connection, plan);
-  const again = plan.key === 'keys' ? await ask.registerAgain(identities) : undefined;
-  if (again !== undefined) return again;
   const issued = plan.key === 'csr' ? await ask.certificateFor(identities) : await ask.certificateAndKey(identities);
   const thing = await ask.register(issued.certificateOwnershipToken);
   return identities.adopt(issued.certificatePem, thing);
+}
+
+/**
+ * Ends a provisioning whose last answer was lost: when the server lets the device in with what it was given, it is
+ * registered. An ownership token would not help, it is worth nothing on another connection.
+ *
+ * @param connect - connects under the device's name
+ * @returns undefined when nothing was given, or it was never registered
+ */
+export async function recoverFleetDevice(
+  connect: (credential: { readonly certificatePem: string; readonly key: PrivateKey }) => Promise<MqttConnection>,
+  serial: string,
+  identities: IdentityStore,
+): Promise<DeviceIdentity | undefined> {
+  const certificatePem = identities.pendingCertificate();
+  if (certificatePem === undefined) return undefined;
+  try {
+    (await connect({ certificatePem, key: await identities.pendingKey() })).close();
+  } catch (error) {
+    if (HoldfastError.is(error, 'device.connection_refused')) return undefined;
+    throw error;
+  }
+  return identities.adopt(certificatePem, serial);
 }
 
 class ProvisioningRequests {
@@ -69,21 +90,8 @@ class ProvisioningRequests {
       await this.#ask({ kind: 'create-keys', format }, encodeAwsPayload(format, {})),
     );
     if (reply.privateKey === undefined) throw new HoldfastError('device.enrollment_rejected', { reason: 'no key' });
-    const { certificatePem, certificateOwnershipToken: ownershipToken } = reply;
-    await identities.replacePendingKey(importPrivateKeyPem(reply.privateKey), { certificatePem, ownershipToken });
+    await identities.replacePendingKey(importPrivateKeyPem(reply.privateKey), reply.certificatePem);
     return reply;
-  }
-
-  /** Ends a request whose last answer was lost. @returns undefined when there is none, or its token is worth nothing */
-  async registerAgain(identities: IdentityStore): Promise<DeviceIdentity | undefined> {
-    const issued = identities.pendingCertificate();
-    if (issued === undefined) return undefined;
-    try {
-      return await identities.adopt(issued.certificatePem, await this.register(issued.ownershipToken));
-    } catch (error) {
-      if (HoldfastError.is(error, 'device.enrollment_rejected')) return undefined;
-      throw error;
-    }
   }
 
   /** @returns the thing name */

@@ -22,16 +22,10 @@ interface IdentityRecord {
   readonly certificatePem: string;
 }
 
-/** A certificate that was issued and waits to be registered. */
-export interface IssuedCertificate {
-  readonly certificatePem: string;
-  readonly ownershipToken: string;
-}
-
 interface PendingRecord {
   readonly keyName: string;
-  /** Of a key the server made: asking again would give another key, for a device that may be registered by now. */
-  readonly issued?: IssuedCertificate;
+  /** For a key the server made: asking again would give another key, for a device that may be registered by now. */
+  readonly certificatePem?: string;
 }
 
 /**
@@ -69,8 +63,8 @@ export class IdentityStore {
     return key;
   }
 
-  /** Takes a key the server made in place of the pending one, with what was issued for it. */
-  async replacePendingKey(key: PrivateKey, issued: IssuedCertificate): Promise<void> {
+  /** Takes a key the server made in place of the pending one, with the certificate issued for it. */
+  async replacePendingKey(key: PrivateKey, certificatePem: string): Promise<void> {
     await this.pendingKey();
     const pending = this.#pending.load();
     if (pending === undefined) return;
@@ -78,12 +72,12 @@ export class IdentityStore {
     // Forgotten first: a certificate must never lie beside another key.
     this.#pending.save({ keyName });
     await this.#keys.put(keyName, key);
-    this.#pending.save({ keyName, issued });
+    this.#pending.save({ keyName, certificatePem });
   }
 
-  /** What an earlier request got and could not register, or did not hear that it was registered. */
-  pendingCertificate(): IssuedCertificate | undefined {
-    return this.#pending.load()?.issued;
+  /** PEM of what an earlier request got and could not register, or did not hear that it was registered. */
+  pendingCertificate(): string | undefined {
+    return this.#pending.load()?.certificatePem;
   }
 
   /**

@@ -88,11 +88,11 @@ describe('the identity store', () => {
     const store = new MemoryStore();
     const open = (): IdentityStore => new IdentityStore(store, new FileKeyStore(store));
     const key = await generatePrivateKey('P-256');
-    const issued = { certificatePem: await authority.device('hub-1', key.publicKey.spki), ownershipToken: 'once' };
+    const issued = await authority.device('hub-1', key.publicKey.spki);
     expect(open().pendingCertificate()).toBeUndefined();
     await open().replacePendingKey(key, issued);
     expect(open().pendingCertificate()).toEqual(issued);
-    const identity = await open().adopt(issued.certificatePem);
+    const identity = await open().adopt(issued);
     expect(identity.key.publicKey.spki).toEqual(key.publicKey.spki);
     expect(open().pendingCertificate()).toBeUndefined();
   });
@@ -104,14 +104,14 @@ describe('the identity store', () => {
       const replace = async (): Promise<void> => {
         const key = await generatePrivateKey('P-256');
         const certificatePem = await authority.device('hub-1', key.publicKey.spki);
-        await open().replacePendingKey(key, { certificatePem, ownershipToken: 'once' });
+        await open().replacePendingKey(key, certificatePem);
       };
       await replace();
       store.failAt = failAt + 4;
       await replace().catch(() => undefined);
       store.failAt = Number.POSITIVE_INFINITY;
       const issued = open().pendingCertificate();
-      if (issued !== undefined) expect((await open().adopt(issued.certificatePem)).deviceId).toBe('hub-1');
+      if (issued !== undefined) expect((await open().adopt(issued)).deviceId).toBe('hub-1');
     }
   });
 
