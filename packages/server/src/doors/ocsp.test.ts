@@ -189,6 +189,19 @@ describe('the OCSP responder', () => {
     expect(answer).toMatchObject({ kind: 'refused', error: 'tryLater' });
   });
 
+  it('replaces a signer made while the clock was ahead', async () => {
+    const first = signer.current().certificate.serial;
+    world.clock.jump(10 * DAY_MS);
+    world.clock.advance(3_600_000);
+    await vi.waitFor(() => expect(signer.current().certificate.serial).not.toBe(first));
+    const ahead = signer.current().certificate.serial;
+    world.clock.jump(-10 * DAY_MS);
+    expect(signer.health()).toBe('expired');
+    world.clock.advance(3_600_000);
+    await vi.waitFor(() => expect(signer.health()).toBe('fresh'));
+    expect(signer.current().certificate.serial).not.toBe(ahead);
+  });
+
   it('asks to try later while the registry does not answer', async () => {
     const down = new OcspResponder({
       clock: world.clock,

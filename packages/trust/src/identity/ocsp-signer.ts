@@ -61,9 +61,10 @@ export class OcspSigner {
   health(): OcspSignerHealth {
     if (this.#delegate === undefined) return 'absent';
     const { certificate, since } = this.#delegate;
-    const { notAfter } = certificate.validity;
+    const { notAfter, notBefore } = certificate.validity;
     const now = this.#ports.clock.now();
-    if (now >= notAfter) return 'expired';
+    // One made while the clock was ahead is good for nobody once the clock was set right.
+    if (now >= notAfter || now < notBefore) return 'expired';
     return now >= since + (notAfter - since) / 2 ? 'half-life-passed' : 'fresh';
   }
 
