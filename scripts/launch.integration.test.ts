@@ -75,6 +75,25 @@ describe('the launcher', () => {
     expect((await run([LAUNCHER, file], (kill) => kill(signal))).code).toBe(33);
   });
 
+  it('stops what it started when npm was told to stop and its shell died of it', async () => {
+    const file = script(
+      'orphan.js',
+      'process.on("SIGTERM", () => { console.log("stopped"); process.exit(0); }); setInterval(() => undefined, 1000); console.log("ready")',
+    );
+    const npmShell = spawn('sh', ['-c', `"${process.execPath}" "${LAUNCHER}" "${file}"; true`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, npm_lifecycle_event: 'start' },
+    });
+    let stdout = '';
+    const closed = new Promise((resolve) => npmShell.stdout.once('close', resolve));
+    npmShell.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+      if (stdout === 'ready\n') npmShell.kill('SIGTERM');
+    });
+    await closed;
+    expect(stdout).toBe('ready\nstopped\n');
+  });
+
   it('ends with 128 and the number of the signal that killed the program', async () => {
     const file = script('killed.js', 'process.kill(process.pid, "SIGKILL")');
     expect((await run([LAUNCHER, file])).code).toBe(137);

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const NEEDED_MAJOR = 24;
+const ORPHAN_CHECK_MS = 500;
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 
@@ -42,6 +43,7 @@ export function launch(args) {
   }
   const child = spawn(runtime, args, { stdio: 'inherit', env: runtimeEnvironment() });
   for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
+  if (process.env.npm_lifecycle_event !== undefined) stopWhenOrphaned(child);
   child.on('error', (error) => {
     console.error(`Holdfast could not start ${runtime}: ${error.message}\nNext step: run npm ci again.`);
     process.exit(70);
@@ -49,6 +51,14 @@ export function launch(args) {
   child.on('exit', (code, signal) => {
     process.exit(signal === null ? (code ?? 70) : 128 + (constants.signals[signal] ?? 0));
   });
+}
+
+/** npm gives a signal to its shell, which dies of it and tells nobody: what it started would run on unseen. */
+function stopWhenOrphaned(child) {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) child.kill('SIGTERM');
+  }, ORPHAN_CHECK_MS).unref();
 }
 
 if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
