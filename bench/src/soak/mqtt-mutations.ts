@@ -45,6 +45,8 @@ function seeds(): readonly [Uint8Array, ...Uint8Array[]] {
 
 const PROBE_EVERY = 5000;
 const KEPT_OPEN = 50;
+/** A harmed length makes a connection wait for the rest: what is sent then is never read as packets. */
+const PACKETS_EACH = 12;
 
 async function mutate(packets: number, seed: number, say: (line: string) => void): Promise<SoakReport> {
   const faults: string[] = [];
@@ -88,6 +90,7 @@ async function mutate(packets: number, seed: number, say: (line: string) => void
       faults.push(`packet ${packet} made the core throw: ${String(error)}`);
     }
     if (packet % 8 === 0) await bench.settle();
+    if (!pipe.ended && dice.below(PACKETS_EACH) === 0) pipe.drop();
     if (pipe.ended) {
       ended++;
       open.splice(open.indexOf(pipe), 1);
