@@ -1,4 +1,6 @@
 import type { ImageFormatName } from '@holdfast/trust/boot';
+import { HoldfastError } from '@holdfast/kernel';
+import { ESP_CHIPS, type EspChip, findEspChip } from '@holdfast/wire/esp32';
 import type { Command } from 'commander';
 import { counterOf, type FormatCommandLine } from './format-command-line.ts';
 import { readDecryptionKeyFile } from './key-files.ts';
@@ -7,7 +9,13 @@ import { NRF5_COMMAND_LINE, NSIB_COMMAND_LINE } from './nordic-options.ts';
 import { NXP_COMMAND_LINE } from './nxp-options.ts';
 import { PSOC64_COMMAND_LINE } from './psoc64-options.ts';
 import { RAUC_COMMAND_LINE, SWUPDATE_COMMAND_LINE } from './linux-options.ts';
-import { choice, collect, type Given, text } from './option-values.ts';
+import { choice, collect, type Given, optionalNumber, text } from './option-values.ts';
+
+const ESP_OPTIONS = [
+  { flags: '--max-blocks <count>', words: 'esp32-v2: signature blocks the chip reads: 1, 2 or 3; by --chip otherwise' },
+  { flags: '--chip <name>', words: `esp32-v2: chip the application is for: ${[...ESP_CHIPS.values()].join(', ')}` },
+  { flags: '--secure-page <bytes>', words: 'esp32-v2: page the application must be padded to, 65536 on most chips' },
+];
 
 const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Name> } = {
   mcuboot: {
@@ -35,11 +43,11 @@ const COMMAND_LINES: { readonly [Name in ImageFormatName]: FormatCommandLine<Nam
   'esp32-v2': {
     signOptions: [
       { flags: '--append', words: 'the input is signed: keep its signature blocks and add one' },
-      { flags: '--max-blocks <count>', words: 'signature blocks the chip reads: 1 on ESP32 and ESP32-C2, otherwise 3' },
+      ...ESP_OPTIONS,
     ],
-    readSignOptions: (given) => ({ append: given['append'] === true, ...blocksOf(given) }),
-    verifyOptions: [{ flags: '--max-blocks <count>', words: 'signature blocks the chip reads: 1, 2 or 3' }],
-    readPolicy: (given) => ({ ...counterOf(given), ...blocksOf(given) }),
+    readSignOptions: (given) => ({ append: given['append'] === true, ...blocksOf(given), ...chipOf(given) }),
+    verifyOptions: ESP_OPTIONS,
+    readPolicy: (given) => ({ ...counterOf(given), ...blocksOf(given), ...chipOf(given) }),
   },
   'esp32-v1': {
     signOptions: [],
@@ -60,6 +68,16 @@ const BLOCKS = { '1': 1, '2': 2, '3': 3 } as const;
 function blocksOf(given: Given): { readonly maxBlocks?: 1 | 2 | 3 } {
   const count = text(given, 'maxBlocks');
   return count === undefined ? {} : { maxBlocks: BLOCKS[choice(count, ['1', '2', '3'], 'max-blocks')] };
+}
+
+function chipOf(given: Given): { readonly chip?: EspChip; readonly securePage?: number } {
+  const name = text(given, 'chip');
+  const chip = name === undefined ? undefined : findEspChip(name);
+  if (name !== undefined && chip === undefined) throw new HoldfastError('boot.bad_option', { option: 'chip' });
+  const securePage = optionalNumber(given, 'securePage', 'secure-page');
+  if (securePage !== undefined && (securePage < 4096 || securePage % 4096 !== 0))
+    throw new HoldfastError('boot.bad_option', { option: 'secure-page' });
+  return { ...(chip === undefined ? {} : { chip }), ...(securePage === undefined ? {} : { securePage }) };
 }
 
 export function commandLineOf<Name extends ImageFormatName>(format: Name): FormatCommandLine<Name> {

@@ -3,8 +3,10 @@ import {
   decodeEspAppImage,
   decodeSignedImage,
   encodeSignedImage,
+  ESP_CHIP_TABLE,
   ESP_CHIPS,
   type EspAppImage,
+  type EspChip,
   type EspSignatureBlock,
   isEspAppImage,
   padToSector,
@@ -19,6 +21,10 @@ export interface EspPolicy {
   readonly minCounter?: number;
   /** Signature blocks the chip reads: 1 on ESP32 and ESP32-C2, 3 (default) on the others. */
   readonly maxBlocks?: 1 | 2 | 3;
+  /** The chip an application must be for; it also says how many blocks are read. */
+  readonly chip?: EspChip;
+  /** Page an application must be padded to, so that no page is mapped that was not verified: 65,536 on most chips. */
+  readonly securePage?: number;
 }
 
 /** A signed image that every rule let pass. */
@@ -44,8 +50,9 @@ export function judgeSecureBootV2(
   policy: EspPolicy = {},
 ): AcceptedEspImage {
   const { covered, blocks } = decodeSignedImage(bytes);
-  if (blocks.length > (policy.maxBlocks ?? 3)) {
-    throw new HoldfastError('boot.trailing_bytes', { blocks: blocks.length, limit: policy.maxBlocks });
+  const limit = policy.maxBlocks ?? policy.chip?.signatureBlocks ?? 3;
+  if (blocks.length > limit) {
+    throw new HoldfastError('boot.trailing_bytes', { blocks: blocks.length, limit });
   }
   const imageDigest = checkBlocks(covered, blocks);
   const trusted = blocks.flatMap((block) => {
@@ -59,6 +66,7 @@ export function judgeSecureBootV2(
       throw new HoldfastError('boot.bad_signature', { key: key.scheme });
   }
   const app = judgeApp(covered);
+  checkApp(app, covered.length, policy);
   checkSecureVersion(app, policy.minCounter);
   return { covered, digest: imageDigest, key: first.key, app };
 }
@@ -77,6 +85,27 @@ function checkBlocks(covered: Uint8Array, blocks: readonly EspSignatureBlock[]):
     }
   }
   return expected;
+}
+
+/** @throws `boot.wrong_device`, `boot.bad_header`, `boot.counter_too_high` */
+function checkApp(
+  app: EspAppImage | undefined,
+  length: number,
+  { chip, securePage }: Pick<EspPolicy, 'chip' | 'securePage'>,
+): void {
+  if (app === undefined) {
+    if (chip === undefined && securePage === undefined) return;
+    throw new HoldfastError('boot.bad_magic', { field: 'application' });
+  }
+  if (chip !== undefined && app.chipId !== chip.id)
+    throw new HoldfastError('boot.wrong_device', { field: 'chip_id', found: app.chipId });
+  if (securePage !== undefined && length % securePage !== 0)
+    throw new HoldfastError('boot.bad_header', { field: 'secure padding', size: length });
+  const bits = ESP_CHIP_TABLE.find(({ id }) => id === app.chipId)?.secureVersionBits;
+  const secureVersion = app.descriptor?.secureVersion ?? 0;
+  // Once confirmed, a version that the fuses cannot hold would be remembered as none.
+  if (bits !== undefined && secureVersion > bits)
+    throw new HoldfastError('boot.counter_too_high', { counter: secureVersion, limit: bits });
 }
 
 /** An application is judged as the bootloader would; other signed data has no form to judge. */
@@ -101,6 +130,10 @@ export interface EspSignOptions {
   /** The input is signed already: keep its blocks and add one. */
   readonly append?: boolean;
   readonly maxBlocks?: 1 | 2 | 3;
+  /** The chip an application must be for; it also says how many blocks are read. */
+  readonly chip?: EspChip;
+  /** Page an application must have been padded to by `elf2image --secure-pad-v2`. */
+  readonly securePage?: number;
 }
 
 /** An image that waits for its signature. */
@@ -121,6 +154,7 @@ export function prepareSecureBootV2(image: Uint8Array, options: EspSignOptions, 
   const { covered, blocks } =
     options.append === true ? decodeSignedImage(image) : { covered: padToSector(image), blocks: [] };
   if (covered.length === 0) throw new HoldfastError('boot.bad_option', { option: 'payload', size: 0 });
+  checkApp(judgeApp(covered), covered.length, options);
   const imageDigest = digest(key.scheme === 'ecdsa-p384' ? 'sha384' : 'sha256', covered);
   return {
     algorithm: ESP_ALGORITHMS[key.scheme],
@@ -134,7 +168,7 @@ export function prepareSecureBootV2(image: Uint8Array, options: EspSignOptions, 
       };
       const all = [...blocks, block];
       checkBlocks(covered, all);
-      if (all.length > (options.maxBlocks ?? 3))
+      if (all.length > (options.maxBlocks ?? options.chip?.signatureBlocks ?? 3))
         throw new HoldfastError('boot.bad_option', { option: 'blocks', count: all.length });
       return encodeSignedImage(covered, all);
     },

@@ -184,6 +184,11 @@ export const BOOT_ERRORS = {
     ...REFUSED,
     next: 'sign it again with a signing time',
   },
+  'boot.counter_too_high': {
+    message: 'the security counter of the image is beyond what the fuses of its chip can hold',
+    ...REFUSED,
+    next: 'build it with a secure version within the limit',
+  },
   'boot.wrong_device': {
     message: 'the image is for another chip, board or place in flash',
     ...REFUSED,

@@ -36,23 +36,6 @@ const DESCRIPTOR_MAGIC = 0xabcd5432;
 const DESCRIPTOR_LENGTH = 256;
 const ADDRESS_SPACE = 0x1_0000_0000;
 
-/** @see ESP-IDF components/bootloader_support/include/esp_app_format.h, esp_chip_id_t */
-export const ESP_CHIPS: ReadonlyMap<number, string> = new Map([
-  [0x00, 'ESP32'],
-  [0x02, 'ESP32-S2'],
-  [0x05, 'ESP32-C3'],
-  [0x09, 'ESP32-S3'],
-  [0x0c, 'ESP32-C2'],
-  [0x0d, 'ESP32-C6'],
-  [0x10, 'ESP32-H2'],
-  [0x12, 'ESP32-P4'],
-  [0x14, 'ESP32-C61'],
-  [0x17, 'ESP32-C5'],
-  [0x19, 'ESP32-H21'],
-  [0x1c, 'ESP32-H4'],
-  [0x20, 'ESP32-S31'],
-]);
-
 /** Whether the bytes begin like an application image. */
 export function isEspAppImage(bytes: Uint8Array): boolean {
   return bytes[0] === MAGIC;

@@ -1,13 +1,30 @@
 export {
   decodeEspAppImage,
-  ESP_CHIPS,
   type EspAppDescriptor,
   type EspAppImage,
   type EspSegment,
   isEspAppImage,
 } from './app-image.ts';
+export { ESP_CHIP_TABLE, ESP_CHIPS, type EspChip, findEspChip } from './chips.ts';
 export { crc32 } from './crc32.ts';
 export { NVS_ENTRY_LENGTH, readNvsKeys, writtenNvsEntries } from './nvs.ts';
+export {
+  decodeEspOtaData,
+  encodeEspOtaData,
+  type EspOtaRecord,
+  type EspOtaState,
+  OTA_DATA_LENGTH,
+  selectedOtaSlot,
+} from './ota-data.ts';
+export {
+  decodeEspPartitionTable,
+  encodeEspPartitions,
+  encodeEspPartitionTable,
+  ESP_PARTITION_TABLE_LENGTH,
+  type EspPartition,
+  type EspPartitionTable,
+  otaSlots,
+} from './partition-table.ts';
 export {
   BLOCK_LENGTH,
   decodeSignatureBlock,
