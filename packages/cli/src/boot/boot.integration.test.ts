@@ -2,11 +2,8 @@ import { createPrivateKey, sign } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { HoldfastError } from '@holdfast/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AnswerIsNo } from '../output/failure.ts';
-import type { CommandIo } from '../output/io.ts';
-import { buildProgram } from '../program.ts';
+import { boot } from './sample-boot.ts';
 
 const VECTORS = path.resolve(import.meta.dirname, '../../../wire/vectors/mcuboot');
 const vector = (name: string): string => path.join(VECTORS, name);
@@ -17,35 +14,6 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string): string => path.join(folder, name);
-
-interface Run {
-  readonly exit: number;
-  readonly code: string | undefined;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs `holdfast boot …` in this process. */
-async function boot(args: readonly string[], terminal = false): Promise<Run> {
-  const written = { out: '', err: '' };
-  const io: CommandIo = {
-    out: (text) => void (written.out += text),
-    err: (text) => void (written.err += text),
-    outIsTerminal: terminal,
-    errIsTerminal: false,
-    inIsTerminal: false,
-    colour: false,
-    environment: { SECRET: 'open sesame' },
-  };
-  try {
-    await (await buildProgram(['boot', ...args], io)).parseAsync(['boot', ...args], { from: 'user' });
-    return { exit: 0, code: undefined, ...written };
-  } catch (error) {
-    if (error instanceof AnswerIsNo) return { exit: 1, code: undefined, ...written };
-    if (HoldfastError.is(error)) return { exit: error.spec.exit, code: error.code, ...written };
-    return { exit: 64, code: 'usage', ...written };
-  }
-}
 
 const SIGN = ['--format', 'mcuboot', '--version', '1.2.3+4', '--header-size', '0x200', '--pad-header'];
 const signWith = (key: string, output: string, more: readonly string[] = []) =>

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { decodeBase64, HoldfastError } from '@holdfast/kernel';
 import { readBytes } from './files.ts';
 
@@ -9,7 +9,7 @@ const PUBLIC_DER = ['spki', 'pkcs1'] as const;
 const PEM_START = '-----BEGIN';
 
 /**
- * Reads a private or public key: PEM or DER, PKCS#8, SEC1, PKCS#1 or SubjectPublicKeyInfo.
+ * Reads a private or public key: PEM or DER, PKCS#8, SEC1, PKCS#1, SubjectPublicKeyInfo, or a certificate's.
  *
  * @throws `cli.file_unusable`, `boot.bad_key_file`
  */
@@ -79,6 +79,7 @@ function derAttempts(bytes: Uint8Array, passphrase: string | undefined): (() => 
   return [
     ...PRIVATE_DER.map((type) => () => createPrivateKey({ key, format: 'der', type, ...secret })),
     ...PUBLIC_DER.map((type) => () => createPublicKey({ key, format: 'der', type })),
+    () => new X509Certificate(key).publicKey,
   ];
 }
 
