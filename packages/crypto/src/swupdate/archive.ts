@@ -34,7 +34,7 @@ const ENTRY_LIMIT = 258;
  * @returns undefined for the end of the archive, after which only zeros may follow to a whole block.
  * @throws `wire.truncated`, `boot.trailing_bytes`, and the header's errors
  */
-export function* readEntry(start: number, size: number): Reading<ArchivedFile | undefined> {
+function* readEntry(start: number, size: number): Reading<ArchivedFile | undefined> {
   if (start + CPIO_HEADER > size) throw new HoldfastError('wire.truncated', { field: 'cpio header', offset: start });
   const header = decodeCpioHeader(yield { offset: start, length: CPIO_HEADER }, start);
   const nameAt = start + CPIO_HEADER;

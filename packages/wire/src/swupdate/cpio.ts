@@ -16,7 +16,7 @@ export interface CpioHeader {
 
 export const CPIO_HEADER = 110;
 export const CPIO_END = 'TRAILER!!!';
-export const MAX_CPIO_NAME = 256;
+const MAX_CPIO_NAME = 256;
 const MAGICS: Readonly<Record<string, CpioKind>> = { '070701': 'newc', '070702': 'crc' };
 const FIELDS = [
   'ino',
