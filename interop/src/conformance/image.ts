@@ -64,7 +64,9 @@ function readSpki(path: string): Uint8Array {
 function readAnchors(path: string): Certificate[] {
   const text = new TextDecoder('latin1').decode(readWhole(path));
   if (!text.includes('BEGIN CERTIFICATE')) return [];
-  return decodePemBlocks(text).filter(({ label }) => label === 'CERTIFICATE').map(({ bytes }) => decodeCertificate(bytes));
+  return decodePemBlocks(text)
+    .filter(({ label }) => label === 'CERTIFICATE')
+    .map(({ bytes }) => decodeCertificate(bytes));
 }
 
 /** Suites hand over either half, as PEM or as SubjectPublicKeyInfo. */

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { CommandIo } from './output/io.ts';
 
 /** Adds options, operands, verbs and the action to the command of one noun. */
-export type RegisterNoun = (noun: Command, io: CommandIo) => void;
+type RegisterNoun = (noun: Command, io: CommandIo) => void;
 
 interface Noun {
   readonly name: string;

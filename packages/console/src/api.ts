@@ -19,7 +19,7 @@ export class Refusal extends Error {
  *
  * @throws Refusal for an answer that is not 2xx, and when no answer came.
  */
-export async function call<Name extends OperationName>(
+async function call<Name extends OperationName>(
   _name: Name,
   method: Operations[Name]['method'],
   path: string,

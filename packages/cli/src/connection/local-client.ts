@@ -6,7 +6,7 @@ import { HoldfastError } from '@holdfast/kernel';
 import { exchange } from './exchange.ts';
 
 /** Name of the management socket in the data folder. */
-export const SOCKET_NAME = 'holdfast.sock';
+const SOCKET_NAME = 'holdfast.sock';
 
 /** Linux refuses longer socket paths (sockaddr_un). */
 const MAX_SOCKET_PATH = 107;

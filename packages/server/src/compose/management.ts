@@ -22,7 +22,7 @@ import type { Rooms } from './rooms.ts';
 
 const ASSETS = fileURLToPath(new URL('../../../console/dist', import.meta.url));
 const SOCKET = 'holdfast.sock';
-export const VERSION = '0.1.0';
+const VERSION = '0.1.0';
 
 export interface Management {
   readonly status: () => Promise<Status>;

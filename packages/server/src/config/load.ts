@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { HoldfastError, parseStrictJson } from '@holdfast/kernel';
 import { CONFIG_FIELDS, type Config, type ConfigField, type ConfigName } from './fields.ts';
 
-export type ConfigSource = 'default' | 'file' | 'environment' | 'flag';
+type ConfigSource = 'default' | 'file' | 'environment' | 'flag';
 
 export interface ConfigInputs {
   /** Path of a JSON file; `HOLDFAST_CONFIG` names one too. */

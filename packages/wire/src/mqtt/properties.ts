@@ -45,7 +45,7 @@ export const NO_PROPERTIES: MqttProperties = {};
 
 type PropertyType = 'byte' | 'u16' | 'u32' | 'varint' | 'text' | 'binary' | 'pair';
 
-export interface PropertyRow {
+interface PropertyRow {
   readonly id: number;
   readonly name: keyof MqttProperties;
   readonly type: PropertyType;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Clock, encodeBase64Url, type EpochMs, HoldfastError, type Random } from '@holdfast/kernel';
 
-export const LINK_LIFE_MS = 10 * 60_000;
+const LINK_LIFE_MS = 10 * 60_000;
 const SESSION_LIFE_MS = 12 * 3_600_000;
 const SESSION_IDLE_MS = 3_600_000;
 const MAX_LINKS = 64;

@@ -16,19 +16,19 @@ type BodyOf<Op> = Op extends { readonly body: infer B extends z.ZodType } ? { re
 type UploadOf<Op> = Op extends { readonly upload: 'octets' } ? { readonly octets: AsyncIterable<Uint8Array> } : unknown;
 
 /** What one operation gets: its parts already parsed by the API's schemas. */
-export type HandlerInput<Name extends OperationName> = PathParams<Operations[Name]['path']> &
+type HandlerInput<Name extends OperationName> = PathParams<Operations[Name]['path']> &
   QueryOf<Operations[Name]> &
   BodyOf<Operations[Name]> &
   UploadOf<Operations[Name]>;
 
-export type HandlerOutput<Name extends OperationName> = z.input<Operations[Name]['response']>;
+type HandlerOutput<Name extends OperationName> = z.input<Operations[Name]['response']>;
 
 /** The session operations are the listener's own: they deal in cookies, not in business. */
-export type ListenerOperation = 'console.link' | 'session.open' | 'session.close';
+type ListenerOperation = 'console.link' | 'session.open' | 'session.close';
 
 export type ManagementOperation = Exclude<OperationName, ListenerOperation>;
 
-export type ManagementHandler<Name extends OperationName> = (
+type ManagementHandler<Name extends OperationName> = (
   input: HandlerInput<Name>,
   context: ManagementContext,
 ) => Promise<HandlerOutput<Name>>;

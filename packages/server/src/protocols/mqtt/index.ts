@@ -1,8 +1,8 @@
 /** The MQTT core, transport-agnostic: 3.1.1 and 5, QoS 0 to 2, sessions, retained messages, wills. */
-export { MqttBroker, type MqttBrokerPorts, type ServerMessage, type SessionPublishOutcome } from './broker.ts';
-export { DEFAULT_LIMITS, type MqttLimits } from './limits.ts';
+export { MqttBroker } from './broker.ts';
+
 export { MemoryStore } from './memory-store.ts';
-export type { MqttMetrics } from './metrics.ts';
+
 export type * from './ports.ts';
-export { AWS_PROFILE, MQTT_PROFILE, type MqttProfile, PROFILES } from './profiles.ts';
+export { AWS_PROFILE, type MqttProfile, PROFILES } from './profiles.ts';
 export { eventLoopTurn, SocketTransport } from './socket-transport.ts';

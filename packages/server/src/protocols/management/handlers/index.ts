@@ -37,5 +37,3 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...auditHandlers(services.audit),
   };
 }
-
-export type { AuditReader } from './audit.ts';

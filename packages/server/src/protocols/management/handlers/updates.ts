@@ -9,7 +9,7 @@ import { viewExecution, viewRelease, viewRollout } from './views.ts';
 
 const SHOWN_EXECUTIONS = 1000;
 
-export interface StoredUpload {
+interface StoredUpload {
   readonly id: string;
   readonly sha256: string;
   readonly length: number;
