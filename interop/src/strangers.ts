@@ -5,6 +5,7 @@ import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/c
 import { chromium } from './stranger/chromium.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
 import { espsecure, imgtool } from './stranger/image-tools.ts';
+import { rauc, swupdate } from './stranger/linux-tools.ts';
 import { mbedtls } from './stranger/mbedtls.ts';
 import { mosquitto } from './stranger/mosquitto.ts';
 import { mqttJs } from './stranger/mqtt-js.ts';
@@ -30,6 +31,8 @@ export const STRANGERS: readonly Stranger[] = [
   imgtool,
   virtualDevice,
   espsecure,
+  rauc,
+  swupdate,
   chromium,
   mqttSequences,
   limboSample,
