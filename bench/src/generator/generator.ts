@@ -5,7 +5,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Fleet } from '../harness/fleet.ts';
 import { versionOf } from '../harness/machine.ts';
-import { REPOSITORY, run } from '../harness/processes.ts';
+import { REPOSITORY, run, STALLED_MS } from '../harness/processes.ts';
 
 /** One load, as both generators take it. */
 export interface Load {
@@ -41,6 +41,7 @@ export interface LoadResult {
 export type GeneratorKind = 'native' | 'node';
 
 const FOLDER = import.meta.dirname;
+const BOUNDED = { timeout: 2 * STALLED_MS, killSignal: 'SIGKILL' } as const;
 const NATIVE = path.join(REPOSITORY, 'node_modules/.cache/bench/load');
 const SOURCES = readdirSync(FOLDER).filter((file) => /\.[ch]$/.test(file));
 
@@ -96,9 +97,10 @@ export async function startLoad(kind: GeneratorKind, fleet: Fleet, load: Load): 
   ]);
   const child =
     kind === 'native'
-      ? spawn(NATIVE, flags, { stdio: ['pipe', 'pipe', 'pipe'] })
+      ? spawn(NATIVE, flags, { stdio: ['pipe', 'pipe', 'pipe'], ...BOUNDED })
       : spawn(process.execPath, ['--no-warnings', path.join(FOLDER, 'node-load.ts'), ...flags], {
           stdio: ['pipe', 'pipe', 'pipe'],
+          ...BOUNDED,
         });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));

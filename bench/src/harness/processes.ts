@@ -101,20 +101,30 @@ export function startProcess(
   };
 }
 
-/** Runs a program to its end. @returns stdout @throws with stderr when it fails */
+/** Nothing measured here takes nearly as long: what does has stalled. */
+export const STALLED_MS = 180_000;
+
+/** Runs a program to its end. @returns stdout @throws with stderr when it fails or stalls */
 export async function run(
   command: string,
   args: readonly string[],
   options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<string> {
-  const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  const child = spawn(command, [...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: STALLED_MS,
+    killSignal: 'SIGKILL',
+    ...options,
+  });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
   if (code !== 0)
-    throw new Error(`${path.basename(command)} failed (${code}): ${Buffer.concat(err).toString().slice(-2000)}`);
+    throw new Error(
+      `${path.basename(command)} failed (${code ?? signal}): ${Buffer.concat(err).toString().slice(-2000)}`,
+    );
   return Buffer.concat(out).toString();
 }
 
