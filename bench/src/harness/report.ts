@@ -24,11 +24,11 @@ export function reportLines(name: string, words: string, report: BenchReport): s
   ].join('\n');
 }
 
-export function targetWords({ words, value, relation, bound }: Target): string {
+function targetWords({ words, value, relation, bound }: Target): string {
   return `${words}: ${format(value)} (${relation === '<=' ? 'at most' : 'at least'} ${bound})`;
 }
 
-export function format(value: number): string {
+function format(value: number): string {
   if (!Number.isFinite(value)) return '–';
   if (Number.isInteger(value)) return String(value);
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
