@@ -42,16 +42,12 @@ export async function issuedByServer(world: HoldfastWorld): Promise<readonly Iss
   );
   const rootDer = derOf(world.rootPem);
   const issuingDer = servers[0]?.[1].issuerDer ?? rootDer;
-  const crl = await succeed('openssl', ['crl', '-inform', 'DER'], {
-    input: await world.fetchCrl(device.certificateFile),
-  });
-  const [rootFile, chainFile, crlFile] = [
-    save('root', pem(rootDer)),
-    save('chain', pem(issuingDer)),
-    save('list', crl.toString()),
-  ];
-  const leaf = (name: string, der: Uint8Array, purpose: string): IssuedCertificate => {
+  const [rootFile, chainFile] = [save('root', pem(rootDer)), save('chain', pem(issuingDer))];
+  // Each certificate names the part of the list that it stands in; another part says nothing of it.
+  const leaf = async (name: string, der: Uint8Array, purpose: string): Promise<IssuedCertificate> => {
     const file = save(name, pem(der));
+    const input = await world.fetchCrl(file);
+    const crlFile = save(`${name} list`, (await succeed('openssl', ['crl', '-inform', 'DER'], { input })).toString());
     return { name, der, file, rootFile, chainFile, issuerDer: issuingDer, crlFile, purpose, isAuthority: false };
   };
   const authority = {
@@ -65,12 +61,14 @@ export async function issuedByServer(world: HoldfastWorld): Promise<readonly Iss
   return [
     { ...authority, name: 'root', der: rootDer, file: rootFile },
     { ...authority, name: 'issuing', der: issuingDer, file: chainFile },
-    ...servers.map(([name, { der }]) => leaf(name, der, 'sslserver')),
-    leaf('claim', derOf(claim.certificatePem), 'sslclient'),
-    leaf('device by EST', derOf(device.certificatePem), 'sslclient'),
-    ...world
-      .kept('aws-')
-      .map(([name, text]) => leaf(`device by fleet provisioning, ${name}`, derOf(text), 'sslclient')),
+    ...(await Promise.all([
+      ...servers.map(([name, { der }]) => leaf(name, der, 'sslserver')),
+      leaf('claim', derOf(claim.certificatePem), 'sslclient'),
+      leaf('device by EST', derOf(device.certificatePem), 'sslclient'),
+      ...world
+        .kept('aws-')
+        .map(([name, text]) => leaf(`device by fleet provisioning, ${name}`, derOf(text), 'sslclient')),
+    ])),
   ];
 }
 

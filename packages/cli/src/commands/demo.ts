@@ -27,7 +27,7 @@ export function registerDemo(noun: Command, io: CommandIo): void {
 }
 
 async function demo(options: DemoOptions, io: CommandIo): Promise<void> {
-  const { signal, release } = stopSignal();
+  const signal = stopSignal();
   const ending = new AbortController();
   // While a server does not come up, nothing but timers waits, and those let a process end.
   void untilAborted(ending.signal);
@@ -35,7 +35,6 @@ async function demo(options: DemoOptions, io: CommandIo): Promise<void> {
     await playIn(openFolder(options.data), options, signal, io);
   } finally {
     ending.abort();
-    release();
   }
 }
 

@@ -35,7 +35,7 @@ export function registerDevice(noun: Command, io: CommandIo): void {
 }
 
 async function runDevices(options: RunOptions, io: CommandIo): Promise<void> {
-  const { signal, release } = stopSignal();
+  const signal = stopSignal();
   const ending = new AbortController();
   // Between two connections nothing but timers waits, and those let a process end.
   void untilAborted(ending.signal);
@@ -48,7 +48,6 @@ async function runDevices(options: RunOptions, io: CommandIo): Promise<void> {
     if (failed !== undefined) throw toHoldfastError(failed);
   } finally {
     ending.abort();
-    release();
   }
 }
 

@@ -6,8 +6,12 @@ const INTERRUPTED = 130;
 /** Ctrl-C reaches the whole process group, and comes once more through the launcher: so close it is one request. */
 const SAME_REQUEST_MS = 500;
 
-/** Aborts at the first request to stop; a second one ends the process at once. */
-export function stopSignal(): { readonly signal: AbortSignal; readonly release: () => void } {
+/**
+ * Aborts at the first request to stop; a second one ends the process at once.
+ *
+ * It listens until the process ends: the other half of one Ctrl-C may come when all is closed already.
+ */
+export function stopSignal(): AbortSignal {
   const controller = new AbortController();
   let first: number | undefined;
   const stop = (): void => {
@@ -17,12 +21,7 @@ export function stopSignal(): { readonly signal: AbortSignal; readonly release: 
     controller.abort();
   };
   for (const name of STOP_SIGNALS) process.on(name, stop);
-  return {
-    signal: controller.signal,
-    release: () => {
-      for (const name of STOP_SIGNALS) process.off(name, stop);
-    },
-  };
+  return controller.signal;
 }
 
 /** Waits, and keeps the process alive while it does: no timer of the clock port would. */

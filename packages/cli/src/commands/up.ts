@@ -11,7 +11,7 @@ export function registerUp(noun: Command, io: CommandIo): void {
     const { startServer } = await import('@holdfast/server');
     const server = await startServer(config, { log: createStderrLog(config.logLevel, io) });
     io.err(await banner(server, io));
-    await untilAborted(stopSignal().signal);
+    await untilAborted(stopSignal());
     await server.close();
   });
 }

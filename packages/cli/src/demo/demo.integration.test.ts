@@ -32,7 +32,7 @@ function demo(args: readonly string[], onOutput: (text: string, stop: () => void
   // As Ctrl-C does it: once by the terminal, once by the launcher.
   const stop = (): void => {
     child.kill('SIGINT');
-    systemClock.after(50, () => child.kill('SIGINT'));
+    systemClock.after(5, () => child.kill('SIGINT'));
   };
   child.stdout.on('data', (chunk: Buffer) => onOutput((out += chunk.toString()), stop));
   child.stderr.on('data', (chunk: Buffer) => onOutput((err += chunk.toString()), stop));
