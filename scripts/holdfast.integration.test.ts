@@ -96,7 +96,7 @@ describe('the command line', () => {
     else expect(ended.stdout).toBe('');
     if (code !== undefined) expect(ended.stderr).toMatch(new RegExp(`^holdfast: .+ \\[${code}\\] next: .+\\n$`));
     if (exit === 1 || exit >= 65) expect(ended.stderr).toMatch(/\[[a-z]+\.[a-z_]+\] next: \S.*\n$/);
-    if (exit === 64) expect(ended.stderr).toMatch(/next: |Usage: /);
+    if (exit === 64) expect(ended.stderr).toMatch(/^holdfast: .+ \[cli\.usage\] next: holdfast .*--help\n$|Usage: /);
     expect(ended.stdout + ended.stderr).not.toContain(ANSI);
     expect(ended.stderr).not.toMatch(/^\s+at /m);
   });

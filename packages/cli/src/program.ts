@@ -84,14 +84,27 @@ export async function buildProgram(args: readonly string[], io: CommandIo): Prom
     // Without this `boot sign --version 1.2.3` would print the program's own version.
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeOut: io.out, writeErr: io.err })
-    .showHelpAfterError('next: holdfast --help');
+    .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: usageError('holdfast --help') });
   const used = args[0] === 'help' ? args[1] : args[0];
   for (const { name, words, load } of NOUNS) {
-    const noun = program.command(name).description(words).showHelpAfterError(`next: holdfast ${name} --help`);
+    const noun = program
+      .command(name)
+      .description(words)
+      .configureOutput({ outputError: usageError(`holdfast ${name} --help`) });
     if (name === used) (await load())(noun, io);
   }
   return program;
+}
+
+/** Words commander's complaint as every other error line: its stable code and one next step. */
+function usageError(next: string): (text: string, write: (text: string) => void) => void {
+  return (text, write) =>
+    write(
+      `holdfast: ${text
+        .trim()
+        .replace(/^error: /, '')
+        .replaceAll('\n', ' ')} [cli.usage] next: ${next}\n`,
+    );
 }
 
 export function isUsageError(error: unknown): error is CommanderError {

@@ -1,6 +1,13 @@
 import type { ErrorSpec } from './error-spec.ts';
 
 export const CLI_ERRORS = {
+  'cli.usage': {
+    message: 'the command line does not have the required form',
+    http: 400,
+    exit: 64,
+    retry: false,
+    next: 'holdfast --help, or --help behind the command',
+  },
   'cli.file_exists': {
     message: 'a file of this name exists and is not overwritten',
     http: 409,
