@@ -76,6 +76,7 @@ const ROWS: readonly Row[] = [
   { args: 'identity show', exit: 64 },
   { args: 'identity create x', exit: 64 },
   { args: 'identity list --limit many', exit: 64 },
+  { args: 'identity create x --product lamp --ueid none', exit: 64 },
   { args: 'identity show nobody', exit: 66, code: 'identity.unknown_device' },
   { args: 'identity create new --product none', exit: 66, code: 'identity.unknown_product' },
   { args: 'update release show nobody', exit: 66, code: 'update.unknown_release' },
@@ -96,7 +97,7 @@ describe('the command line', () => {
     else expect(ended.stdout).toBe('');
     if (code !== undefined) expect(ended.stderr).toMatch(new RegExp(`^holdfast: .+ \\[${code}\\] next: .+\\n$`));
     if (exit === 1 || exit >= 65) expect(ended.stderr).toMatch(/\[[a-z]+\.[a-z_]+\] next: \S.*\n$/);
-    if (exit === 64) expect(ended.stderr).toMatch(/^holdfast: .+ \[cli\.usage\] next: holdfast .*--help\n$|Usage: /);
+    if (exit === 64) expect(ended.stderr).toMatch(/^holdfast: .+ \[cli\.usage\] next: holdfast .*--help.*\n$|Usage: /);
     expect(ended.stdout + ended.stderr).not.toContain(ANSI);
     expect(ended.stderr).not.toMatch(/^\s+at /m);
   });

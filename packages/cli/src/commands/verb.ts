@@ -97,12 +97,12 @@ export function pick(options: GivenOptions, names: Readonly<Record<string, strin
   return Object.fromEntries(picked.filter(([, value]) => value !== undefined));
 }
 
-/** @throws a usage error that names the field when the body has not the API's form. */
+/** @throws `cli.usage` that names the field when the body has not the API's form. */
 export function bodyOf<Schema extends z.ZodType>(schema: Schema, body: unknown): z.input<Schema> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return body as z.input<Schema>;
   const issue = parsed.error.issues[0];
-  throw new InvalidArgumentError(`${issue?.path.join('.') ?? 'request'}: ${issue?.message ?? 'not valid'}`);
+  throw new HoldfastError('cli.usage', { field: issue?.path.join('.'), reason: issue?.message });
 }
 
 export const PAGING: readonly VerbOption[] = [
