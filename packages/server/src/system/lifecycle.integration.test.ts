@@ -122,7 +122,7 @@ describe('the first start on a fresh folder', () => {
       'server.port_taken',
       69,
     ],
-    ['an option there is none of', () => ['up', '--data', data, '--port-mqqt', '1'], undefined, 64],
+    ['an option there is none of', () => ['up', '--data', data, '--port-mqqt', '1'], 'cli.usage', 64],
     ['a value out of range', () => ['up', '--data', data, '--port-mqtt', '70000'], 'server.bad_config', 78],
   ] as const)('is not disturbed by %s, which is told what to do', async (_, args, code, exit) => {
     const ended = await run(args());
