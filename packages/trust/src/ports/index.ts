@@ -5,6 +5,7 @@ export type * from './identity.ts';
 export * from './ids.ts';
 export type * from './operators.ts';
 export type * from './posture.ts';
+export type * from './revocation.ts';
 export type * from './storage.ts';
 export type * from './store.ts';
 export type * from './update.ts';

@@ -59,10 +59,7 @@ export function parseTarget(
 function decodeSegment(raw: string): string | undefined {
   try {
     const segment = decodeURIComponent(raw);
-    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-    return segment === '' || segment === '.' || segment === '..' || /[/\\\u0000-\u001f\u007f]/.test(segment)
-      ? undefined
-      : segment;
+    return segment === '' || segment === '.' || segment === '..' || /[/\\\p{Cc}]/u.test(segment) ? undefined : segment;
   } catch {
     return undefined;
   }
