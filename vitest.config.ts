@@ -5,6 +5,8 @@ const IGNORED = ['**/node_modules/**', '**/dist/**'];
 
 export default defineConfig({
   test: {
+    // A poll ends as soon as it may; the second that is the default is too short for a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         test: {
