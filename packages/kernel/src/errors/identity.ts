@@ -162,6 +162,51 @@ export const IDENTITY_ERRORS = {
     'the number of devices is not the one that was expected; nobody was revoked',
     'look at the preview again, then repeat with its number',
   ),
+  'identity.bad_password': {
+    message: 'the one-time password is missing, unknown, used or expired',
+    http: 401,
+    exit: 77,
+    retry: false,
+    next: 'make a new one with: holdfast identity claim otp CLAIM --serials SERIAL',
+  },
+  'identity.approval_pending': {
+    message: 'an operator must approve this device first',
+    http: 202,
+    exit: 75,
+    retry: true,
+    next: 'approve it with: holdfast identity request approve REQUEST; the device asks again by itself',
+  },
+  'identity.approval_denied': refused(
+    'an operator denied this request',
+    'make a new key on the device, then ask again',
+  ),
+  'identity.too_many_waiting': {
+    message: 'too many devices wait for approval',
+    http: 503,
+    exit: 75,
+    retry: true,
+    next: 'decide on those that wait: holdfast identity request list',
+  },
+  'identity.unknown_request': absent(
+    'there is no such enrollment request',
+    'list them with: holdfast identity request list',
+  ),
+  'identity.request_decided': taken(
+    'the enrollment request was decided already',
+    'look at it with: holdfast identity request list',
+  ),
+  'identity.server_key_refused': refused(
+    'the product does not let the server make keys here',
+    'make the key on the device, or allow it with: holdfast product enrollment PRODUCT --server-keys everywhere',
+  ),
+  'identity.binding_required': badRequest(
+    'the product takes requests only that are bound to their connection',
+    'put tls-unique of the connection into challengePassword (RFC 7030 3.5)',
+  ),
+  'identity.unknown_decrypt_key': badRequest(
+    'the request names a key to encrypt for that the server does not have',
+    'name the key of the request itself by its key identifier, or leave the attribute out',
+  ),
   'identity.crl_unavailable': {
     message: 'no revocation list has been published yet',
     http: 503,

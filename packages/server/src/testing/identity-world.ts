@@ -10,6 +10,7 @@ import {
   type EnrollmentContext,
   type EnrollmentPorts,
   MassRevocation,
+  OneTimePasswords,
   PeerIdentity,
   Registry,
   Revocation,
@@ -35,6 +36,7 @@ export interface IdentityWorld {
   readonly revocation: Revocation;
   readonly massRevocation: MassRevocation;
   readonly claims: Claims;
+  readonly passwords: OneTimePasswords;
   readonly enrollment: Enrollment;
   readonly peers: PeerIdentity;
   readonly products: ProductPolicy;
@@ -105,6 +107,7 @@ export async function openIdentityWorld(options: WorldOptions = {}): Promise<Ide
     revocation,
     massRevocation: new MassRevocation({ ...base, revocation }),
     claims,
+    passwords: new OneTimePasswords({ ...base, passwordKey: new Uint8Array(32).fill(7) }),
     enrollment: new Enrollment({ ...base, authority, ...options.limits }),
     peers: new PeerIdentity(base),
     products,

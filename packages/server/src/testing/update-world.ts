@@ -140,6 +140,7 @@ function newProduct(createdAt: number, change: Partial<ProductRecord>): ProductR
     policies: [],
     restrictedPolicies: [],
     deviceConfiguration: {},
+    enrollment: { approval: 'automatic', serverKeys: 'aws', binding: 'if-present' },
     certificateDays: 90,
     createdAt,
     revision: 0,

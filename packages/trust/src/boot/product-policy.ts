@@ -4,6 +4,7 @@ import { MANIFEST_NAME } from '@holdfast/wire/manifest';
 import { parseVersion } from '@holdfast/wire/mcuboot';
 import type {
   AuditLog,
+  EnrollmentTerms,
   Outbox,
   Page,
   PageRequest,
@@ -34,7 +35,13 @@ export type ProductWish = Pick<ProductRecord, 'name' | 'hardwareRevisions' | 'ev
   Partial<
     Pick<
       ProductRecord,
-      'imageKeyId' | 'boot' | 'policies' | 'restrictedPolicies' | 'deviceConfiguration' | 'certificateDays'
+      | 'imageKeyId'
+      | 'boot'
+      | 'policies'
+      | 'restrictedPolicies'
+      | 'deviceConfiguration'
+      | 'certificateDays'
+      | 'enrollment'
     >
   >;
 
@@ -51,6 +58,8 @@ export interface MinimumPreview {
 }
 
 const PAGE = 1000;
+/** As AWS IoT has it: its clients may ask for keys, EST's make their own. */
+const DEFAULT_TERMS: EnrollmentTerms = { approval: 'automatic', serverKeys: 'aws', binding: 'if-present' };
 const NAMED_DEVICES = 100;
 
 /** Products and the limits that hold for their devices. Publishing a release never changes one. */
@@ -76,6 +85,7 @@ export class ProductPolicy {
       restrictedPolicies: wish.restrictedPolicies ?? [],
       deviceConfiguration: wish.deviceConfiguration ?? {},
       certificateDays: wish.certificateDays ?? 90,
+      enrollment: wish.enrollment ?? DEFAULT_TERMS,
       createdAt: this.#ports.clock.now(),
       revision: 0,
     };
@@ -123,6 +133,17 @@ export class ProductPolicy {
       change: { evidence },
       action: 'product.evidence_set',
       details: { evidence, reason: reason.slice(0, 256) },
+    });
+  }
+
+  /** Sets what enrolling its devices asks; devices that are enrolled keep their certificates. */
+  async setEnrollment(principal: ProductActor, name: string, wish: Partial<EnrollmentTerms>): Promise<ProductRecord> {
+    const product = await this.show(principal.tenant, name);
+    const enrollment = { ...product.enrollment, ...wish };
+    return this.#change(principal, product, {
+      change: { enrollment },
+      action: 'product.enrollment_set',
+      details: { ...enrollment },
     });
   }
 

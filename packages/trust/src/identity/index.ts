@@ -48,6 +48,15 @@ export { onFreshRead } from './fresh-read.ts';
 export { DEVICE_LIFECYCLE, type DeviceEvent } from './lifecycle.ts';
 export { claimUri, deviceUri } from './names.ts';
 export {
+  type Credentials,
+  LOST_ANSWER_MS,
+  type MintedPassword,
+  OneTimePasswords,
+  type OneTimePasswordsPorts,
+  type PasswordVerdict,
+  type PasswordWish,
+} from './one-time-passwords.ts';
+export {
   OCSP_ANSWER_LIFE_MS,
   type OcspAnswer,
   OcspResponder,

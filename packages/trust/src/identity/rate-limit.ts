@@ -37,6 +37,12 @@ export class RateLimit {
     return first ? 'refused-first' : 'refused';
   }
 
+  /** Undoes one `take` of something that turned out to be no burden. */
+  giveBack(key: string): void {
+    const bucket = this.#buckets.get(key);
+    if (bucket !== undefined) bucket.tokens = Math.min(this.#rate.burst, bucket.tokens + 1);
+  }
+
   #filled(key: string, nowMs: number): Bucket {
     const { burst, perSecond } = this.#rate;
     const bucket = this.#buckets.get(key) ?? { tokens: burst, at: nowMs, refused: false };

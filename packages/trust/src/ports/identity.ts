@@ -1,5 +1,6 @@
 import type { EpochMs } from '@holdfast/kernel';
 import type { DeviceId, Fingerprint, Sha256Hex, Tenant } from './ids.ts';
+import type { EnrollmentRequestRepository, OneTimePasswordRepository } from './enrollment.ts';
 import type { CertificateHoldRepository, CrlRepository, TicketEpochRepository } from './revocation.ts';
 import type { OperatorRepository } from './operators.ts';
 import type { Page, PageRequest, Write } from './store.ts';
@@ -258,6 +259,8 @@ export interface IdentityRepositories {
   readonly keyOwners: KeyOwnerRepository;
   readonly claims: ClaimRepository;
   readonly tokens: OwnershipTokenRepository;
+  readonly passwords: OneTimePasswordRepository;
+  readonly enrollmentRequests: EnrollmentRequestRepository;
   readonly crls: CrlRepository;
   readonly operators: OperatorRepository;
   readonly epochs: TicketEpochRepository;

@@ -1,5 +1,6 @@
 export type * from './audit.ts';
 export type * from './communication.ts';
+export type * from './enrollment.ts';
 export type * from './events.ts';
 export type * from './identity.ts';
 export * from './ids.ts';

@@ -13,6 +13,16 @@ export interface BootLayout {
   readonly align: number;
 }
 
+/** What enrolling a product's devices asks beyond the rules that hold for all. */
+export interface EnrollmentTerms {
+  /** `operator`: a device waits for its certificate until an operator has approved it. */
+  readonly approval: 'automatic' | 'operator';
+  /** Where the server may make a device's key: nowhere, where AWS IoT has it, or at every door. */
+  readonly serverKeys: 'never' | 'aws' | 'everywhere';
+  /** Whether a request over TLS 1.2 must be bound to its connection (RFC 7030 3.5). */
+  readonly binding: 'if-present' | 'required';
+}
+
 /** One line of devices that run the same firmware; its limits hold for all of them. */
 export interface ProductRecord {
   readonly tenant: Tenant;
@@ -36,6 +46,7 @@ export interface ProductRecord {
   readonly deviceConfiguration: Readonly<Record<string, string>>;
   /** Days a device certificate lives. */
   readonly certificateDays: number;
+  readonly enrollment: EnrollmentTerms;
   readonly createdAt: EpochMs;
   readonly revision: number;
 }

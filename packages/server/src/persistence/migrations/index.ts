@@ -8,6 +8,7 @@ import { STORAGE_0006 } from './0006-storage.ts';
 import { OPERATORS_0007 } from './0007-operators.ts';
 import { REVOCATION_LISTS_0009 } from './0009-revocation-lists.ts';
 import { TICKET_EPOCHS_0008 } from './0008-ticket-epochs.ts';
+import { EST_0011 } from './0011-est.ts';
 
 /** Every step of the schema. A room adds its own under the next free number. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   OPERATORS_0007,
   TICKET_EPOCHS_0008,
   REVOCATION_LISTS_0009,
+  EST_0011,
 ];

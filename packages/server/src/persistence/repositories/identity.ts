@@ -3,6 +3,7 @@ import type { Reader } from '../reader.ts';
 import { SqlCertificateRepository, SqlCrlRepository, SqlKeyOwnerRepository } from './identity-certificates.ts';
 import { SqlClaimRepository, SqlOwnershipTokenRepository } from './identity-claims.ts';
 import { SqlDeviceRepository } from './identity-devices.ts';
+import { SqlEnrollmentRequestRepository, SqlOneTimePasswordRepository } from './identity-enrollment.ts';
 import { SqlTicketEpochRepository } from './identity-epochs.ts';
 import { SqlCertificateHoldRepository } from './identity-holds.ts';
 import { SqlOperatorRepository } from './identity-operators.ts';
@@ -14,6 +15,8 @@ export function identityRepositories(reader: Reader): IdentityRepositories {
     keyOwners: new SqlKeyOwnerRepository(reader),
     claims: new SqlClaimRepository(reader),
     tokens: new SqlOwnershipTokenRepository(reader),
+    passwords: new SqlOneTimePasswordRepository(reader),
+    enrollmentRequests: new SqlEnrollmentRequestRepository(reader),
     crls: new SqlCrlRepository(reader),
     operators: new SqlOperatorRepository(reader),
     holds: new SqlCertificateHoldRepository(reader),

@@ -10,11 +10,55 @@ import type {
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { ProductTable, ReferenceValueTable } from '../tables/posture.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
+
+const readProduct = defineRead((arg: ArgumentOf<{ tenant: string; name: string }>) =>
+  query.selectFrom('products').selectAll().where('tenant', '=', arg('tenant')).where('name', '=', arg('name')),
+);
+
+const readPage = defineRead((arg: ArgumentOf<{ tenant: string; after: string; limit: number }>) =>
+  query
+    .selectFrom('products')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('name', '>', arg('after'))
+    .orderBy('name')
+    .limit(arg('limit')),
+);
+
+const readValue = defineRead((arg: ArgumentOf<{ tenant: string; product: string; digest: string }>) =>
+  query
+    .selectFrom('reference_values')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('product', '=', arg('product'))
+    .where('digest', '=', arg('digest')),
+);
+
+const readHighestCounter = defineRead((arg: ArgumentOf<{ tenant: string; product: string }>) =>
+  query
+    .selectFrom('reference_values')
+    .select((each) => each.fn.max('counter').as('highest'))
+    .where('tenant', '=', arg('tenant'))
+    .where('product', '=', arg('product')),
+);
+
+const readValues = defineRead((arg: ArgumentOf<{ tenant: string; product: string; limit: number }>) =>
+  query
+    .selectFrom('reference_values')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('product', '=', arg('product'))
+    .orderBy('recorded_at', 'desc')
+    .orderBy('digest')
+    .limit(arg('limit')),
+);
 
 export class SqlProductRepository implements ProductRepository {
   readonly #reader: Reader;
@@ -24,22 +68,12 @@ export class SqlProductRepository implements ProductRepository {
   }
 
   async find(tenant: Tenant, name: string): Promise<ProductRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('products').selectAll().where('tenant', '=', tenant).where('name', '=', name),
-    );
+    const row = await this.#reader.first(readProduct({ tenant, name }));
     return row && productFromRow(row);
   }
 
   async list(tenant: Tenant, page: PageRequest): Promise<Page<ProductRecord>> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('products')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('name', '>', page.after ?? '')
-        .orderBy('name')
-        .limit(page.limit + 1),
-    );
+    const rows = await this.#reader.all(readPage({ tenant, after: page.after ?? '', limit: page.limit + 1 }));
     return pageOf(rows.map(productFromRow), page, ({ name }) => name);
   }
 
@@ -70,41 +104,19 @@ export class SqlReferenceValueRepository implements ReferenceValueRepository {
   }
 
   async find(tenant: Tenant, product: string, digest: Sha256Hex): Promise<ReferenceValue | undefined> {
-    const row = await this.#reader.first(
-      query
-        .selectFrom('reference_values')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('product', '=', product)
-        .where('digest', '=', digest),
-    );
+    const row = await this.#reader.first(readValue({ tenant, product, digest }));
     return row && valueFromRow(row);
   }
 
   async highestCounter(tenant: Tenant, product: string): Promise<number | undefined> {
-    const row = await this.#reader.first(
-      query
-        .selectFrom('reference_values')
-        .select((each) => each.fn.max('counter').as('highest'))
-        .where('tenant', '=', tenant)
-        .where('product', '=', product),
-    );
+    const row = await this.#reader.first(readHighestCounter({ tenant, product }));
     // MAX over no row is one row of NULL.
     const highest: number | null | undefined = row?.highest;
     return highest ?? undefined;
   }
 
   async list(tenant: Tenant, product: string, limit: number): Promise<readonly ReferenceValue[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('reference_values')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('product', '=', product)
-        .orderBy('recorded_at', 'desc')
-        .orderBy('digest')
-        .limit(limit),
-    );
+    const rows = await this.#reader.all(readValues({ tenant, product, limit }));
     return rows.map(valueFromRow);
   }
 
@@ -141,6 +153,7 @@ function productToRow(product: ProductRecord): ProductTable {
     restricted_policies: JSON.stringify(product.restrictedPolicies),
     device_configuration: JSON.stringify(product.deviceConfiguration),
     certificate_days: product.certificateDays,
+    enrollment: JSON.stringify(product.enrollment),
     created_at: product.createdAt,
     revision: product.revision,
   };
@@ -160,6 +173,7 @@ function productFromRow(row: ProductTable): ProductRecord {
     restrictedPolicies: JSON.parse(row.restricted_policies) as ProductRecord['restrictedPolicies'],
     deviceConfiguration: JSON.parse(row.device_configuration) as ProductRecord['deviceConfiguration'],
     certificateDays: row.certificate_days,
+    enrollment: JSON.parse(row.enrollment) as ProductRecord['enrollment'],
     createdAt: row.created_at,
     revision: row.revision,
   };

@@ -29,6 +29,7 @@ const product = (name: string): ProductRecord => ({
   policies: ['p'],
   restrictedPolicies: [],
   deviceConfiguration: { region: 'eu' },
+  enrollment: { approval: 'operator', serverKeys: 'never', binding: 'required' },
   certificateDays: 90,
   createdAt: 1,
   revision: 0,

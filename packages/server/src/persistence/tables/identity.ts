@@ -120,6 +120,35 @@ export interface OperatorTable {
   created_by: string;
 }
 
+export interface OneTimePasswordTable {
+  password_id: string;
+  tenant: string;
+  claim_id: string;
+  serial_number: string | null;
+  verifier: Uint8Array;
+  state: string;
+  expires_at: number;
+  created_at: number;
+  created_by: string;
+  used_at: number | null;
+  used_key: string | null;
+}
+
+export interface EnrollmentRequestTable {
+  request_id: string;
+  tenant: string;
+  claim_id: string;
+  product: string;
+  serial_number: string;
+  spki_sha256: string;
+  state: string;
+  remote_address: string;
+  created_at: number;
+  expires_at: number;
+  decided_by: string | null;
+  certificate: string | null;
+}
+
 interface TicketEpochTable {
   tenant: string;
   epoch: number;
@@ -133,6 +162,8 @@ export interface IdentityTables {
   claims: ClaimTable;
   claim_serials: ClaimSerialTable;
   ownership_tokens: OwnershipTokenTable;
+  one_time_passwords: OneTimePasswordTable;
+  enrollment_requests: EnrollmentRequestTable;
   crls: CrlTable;
   operators: OperatorTable;
   ticket_epochs: TicketEpochTable;

@@ -16,6 +16,8 @@ export interface ProductTable {
   /** JSON object of texts. */
   device_configuration: string;
   certificate_days: number;
+  /** JSON `EnrollmentTerms`. */
+  enrollment: string;
   created_at: number;
   revision: number;
 }
