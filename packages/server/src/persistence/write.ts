@@ -1,14 +1,11 @@
 import { HoldfastError } from '@holdfast/kernel';
 import type { AuditFact, DomainEvent, Write } from '@holdfast/trust/ports';
 import type { Compilable } from 'kysely';
-
-export type SqlValue = string | number | bigint | null | Uint8Array;
+import { type ArgumentOf, compileOnce, type SqlValue, type Statement } from './compiled.ts';
 
 /** A compiled INSERT, UPDATE or DELETE. */
-export interface SqlWrite extends Write {
+export interface SqlWrite extends Write, Statement {
   readonly kind: 'sql';
-  readonly sql: string;
-  readonly parameters: readonly SqlValue[];
   /** How many rows it must change; undefined accepts any count. */
   readonly expectRows: number | undefined;
 }
@@ -44,26 +41,19 @@ function own(value: unknown): SqlValue {
   return value instanceof Uint8Array ? new Uint8Array(value) : (value as SqlValue);
 }
 
-class Slot {
-  readonly name: string;
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
 /**
  * Compiles a query once and fills in its values on every call: for writes of a hot path.
  *
  * `build` gets a function that stands for the argument of each name; the arguments must not be looked at in it.
  */
 export function defineWrite<Args extends Readonly<Record<keyof Args, SqlValue>>>(
-  build: (arg: <Name extends keyof Args & string>(name: Name) => Args[Name]) => Compilable,
+  build: (arg: ArgumentOf<Args>) => Compilable,
   options: WriteOptions = {},
 ): (args: Args) => Write {
-  const { sql, parameters } = build((name) => new Slot(name) as unknown as Args[typeof name]).compile();
+  const fill = compileOnce<Args>(build);
   return (args) => {
-    const filled = parameters.map((value) => own(value instanceof Slot ? args[value.name as keyof Args] : value));
-    const write: SqlWrite = { kind: 'sql', sql, parameters: filled, expectRows: options.expectRows };
+    const { sql, parameters } = fill(args);
+    const write: SqlWrite = { kind: 'sql', sql, parameters: parameters.map(own), expectRows: options.expectRows };
     return write;
   };
 }

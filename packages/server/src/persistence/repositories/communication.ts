@@ -8,11 +8,38 @@ import type {
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { PolicyTable } from '../tables/communication.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
+
+const readPolicy = defineRead((arg: ArgumentOf<{ tenant: string; name: string }>) =>
+  query.selectFrom('policies').selectAll().where('tenant', '=', arg('tenant')).where('name', '=', arg('name')),
+);
+
+const readPage = defineRead((arg: ArgumentOf<{ tenant: string; after: string; limit: number }>) =>
+  query
+    .selectFrom('policies')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('name', '>', arg('after'))
+    .orderBy('name')
+    .limit(arg('limit')),
+);
+
+const readTargets = defineRead((arg: ArgumentOf<{ tenant: string; name: string; limit: number }>) =>
+  query
+    .selectFrom('policy_attachments')
+    .select(['target_kind', 'target_id'])
+    .where('tenant', '=', arg('tenant'))
+    .where('policy', '=', arg('name'))
+    .orderBy('target_kind')
+    .orderBy('target_id')
+    .limit(arg('limit')),
+);
 
 class SqlPolicyRepository implements PolicyRepository {
   readonly #reader: Reader;
@@ -22,22 +49,12 @@ class SqlPolicyRepository implements PolicyRepository {
   }
 
   async find(tenant: Tenant, name: string): Promise<PolicyRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('policies').selectAll().where('tenant', '=', tenant).where('name', '=', name),
-    );
+    const row = await this.#reader.first(readPolicy({ tenant, name }));
     return row && fromRow(row);
   }
 
   async list(tenant: Tenant, page: PageRequest): Promise<Page<PolicyRecord>> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('policies')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('name', '>', page.after ?? '')
-        .orderBy('name')
-        .limit(page.limit + 1),
-    );
+    const rows = await this.#reader.all(readPage({ tenant, after: page.after ?? '', limit: page.limit + 1 }));
     return pageOf(rows.map(fromRow), page, ({ name }) => name);
   }
 
@@ -60,16 +77,7 @@ class SqlPolicyRepository implements PolicyRepository {
   }
 
   async targetsOf(tenant: Tenant, name: string, limit: number): Promise<readonly PolicyTarget[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('policy_attachments')
-        .select(['target_kind', 'target_id'])
-        .where('tenant', '=', tenant)
-        .where('policy', '=', name)
-        .orderBy('target_kind')
-        .orderBy('target_id')
-        .limit(limit),
-    );
+    const rows = await this.#reader.all(readTargets({ tenant, name, limit }));
     return rows.map((row) => ({ kind: row.target_kind as PolicyTarget['kind'], id: row.target_id }));
   }
 

@@ -17,11 +17,87 @@ import type {
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { CertificateTable, CrlTable } from '../tables/identity.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
+
+const readCertificate = defineRead((arg: ArgumentOf<{ fingerprint: string }>) =>
+  query.selectFrom('certificates').selectAll().where('fingerprint', '=', arg('fingerprint')),
+);
+
+const readBySerial = defineRead((arg: ArgumentOf<{ serialNumber: string }>) =>
+  query.selectFrom('certificates').selectAll().where('serial_number', '=', arg('serialNumber')),
+);
+
+const readOfDevice = defineRead((arg: ArgumentOf<{ tenant: string; deviceId: string }>) =>
+  query
+    .selectFrom('certificates')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('profile', '=', 'device')
+    .where('subject_id', '=', arg('deviceId'))
+    .orderBy('issued_at', 'desc')
+    .orderBy('fingerprint'),
+);
+
+const readPending = defineRead((arg: ArgumentOf<{ tenant: string; claimId: string }>) =>
+  query
+    .selectFrom('certificates')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('claim_id', '=', arg('claimId'))
+    .where('state', '=', 'pending')
+    .orderBy('issued_at')
+    .orderBy('fingerprint'),
+);
+
+const readActive = defineRead((arg: ArgumentOf<{ tenant: string; profile: string }>) =>
+  query
+    .selectFrom('certificates')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('profile', '=', arg('profile'))
+    .where('state', '=', 'active')
+    .orderBy('issued_at', 'desc')
+    .orderBy('fingerprint'),
+);
+
+const readSubjects = defineRead(
+  (arg: ArgumentOf<{ tenant: string; issuer: string; profile: string; after: string; limit: number }>) =>
+    query
+      .selectFrom('certificates')
+      .select(['fingerprint', 'subject_id'])
+      .where('tenant', '=', arg('tenant'))
+      .where('issuer', '=', arg('issuer'))
+      .where('profile', '=', arg('profile'))
+      .where('state', 'in', ['pending', 'active', 'successor'])
+      .where('subject_id', 'is not', null)
+      .where('fingerprint', '>', arg('after'))
+      .orderBy('fingerprint')
+      .limit(arg('limit')),
+);
+
+const readRevoked = defineRead((arg: ArgumentOf<{ issuer: string; notAfter: number }>) =>
+  query
+    .selectFrom('certificates')
+    .select(['serial_number', 'revoked_at', 'revocation_reason'])
+    .where('issuer', '=', arg('issuer'))
+    .where('state', 'in', ['revoked', 'superseded', 'abandoned'])
+    .where('not_after', '>=', arg('notAfter'))
+    .orderBy('serial_number'),
+);
+
+const readKeyOwner = defineRead((arg: ArgumentOf<{ spkiSha256: string }>) =>
+  query.selectFrom('key_owners').selectAll().where('spki_sha256', '=', arg('spkiSha256')),
+);
+
+const readCrl = defineRead((arg: ArgumentOf<{ issuer: string }>) =>
+  query.selectFrom('crls').selectAll().where('issuer', '=', arg('issuer')),
+);
 
 export class SqlCertificateRepository implements CertificateRepository {
   readonly #reader: Reader;
@@ -31,58 +107,27 @@ export class SqlCertificateRepository implements CertificateRepository {
   }
 
   async find(fingerprint: Fingerprint): Promise<CertificateRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('certificates').selectAll().where('fingerprint', '=', fingerprint),
-    );
+    const row = await this.#reader.first(readCertificate({ fingerprint }));
     return row && fromRow(row);
   }
 
   async findBySerial(serialNumber: string): Promise<CertificateRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('certificates').selectAll().where('serial_number', '=', serialNumber),
-    );
+    const row = await this.#reader.first(readBySerial({ serialNumber }));
     return row && fromRow(row);
   }
 
   async ofDevice(tenant: Tenant, deviceId: DeviceId): Promise<readonly CertificateRecord[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('certificates')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('profile', '=', 'device')
-        .where('subject_id', '=', deviceId)
-        .orderBy('issued_at', 'desc')
-        .orderBy('fingerprint'),
-    );
+    const rows = await this.#reader.all(readOfDevice({ tenant, deviceId }));
     return rows.map(fromRow);
   }
 
   async pendingOfClaim(tenant: Tenant, claimId: string): Promise<readonly CertificateRecord[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('certificates')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('claim_id', '=', claimId)
-        .where('state', '=', 'pending')
-        .orderBy('issued_at')
-        .orderBy('fingerprint'),
-    );
+    const rows = await this.#reader.all(readPending({ tenant, claimId }));
     return rows.map(fromRow);
   }
 
   async activeOfProfile(tenant: Tenant, profile: CertificateProfile): Promise<readonly CertificateRecord[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('certificates')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('profile', '=', profile)
-        .where('state', '=', 'active')
-        .orderBy('issued_at', 'desc')
-        .orderBy('fingerprint'),
-    );
+    const rows = await this.#reader.all(readActive({ tenant, profile }));
     return rows.map(fromRow);
   }
 
@@ -92,32 +137,14 @@ export class SqlCertificateRepository implements CertificateRepository {
     page: PageRequest,
   ): Promise<Page<string>> {
     const rows = await this.#reader.all(
-      query
-        .selectFrom('certificates')
-        .select(['fingerprint', 'subject_id'])
-        .where('tenant', '=', tenant)
-        .where('issuer', '=', issuer)
-        .where('profile', '=', profile)
-        .where('state', 'in', ['pending', 'active', 'successor'])
-        .where('subject_id', 'is not', null)
-        .where('fingerprint', '>', page.after ?? '')
-        .orderBy('fingerprint')
-        .limit(page.limit + 1),
+      readSubjects({ tenant, issuer, profile, after: page.after ?? '', limit: page.limit + 1 }),
     );
     const { next, rows: kept } = pageOf(rows, page, ({ fingerprint }) => fingerprint);
     return { next, rows: kept.flatMap(({ subject_id: subject }) => (subject === null ? [] : [subject])) };
   }
 
   async listRevoked(issuer: Fingerprint, notAfter: EpochMs): Promise<readonly RevokedCertificate[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('certificates')
-        .select(['serial_number', 'revoked_at', 'revocation_reason'])
-        .where('issuer', '=', issuer)
-        .where('state', 'in', ['revoked', 'superseded', 'abandoned'])
-        .where('not_after', '>=', notAfter)
-        .orderBy('serial_number'),
-    );
+    const rows = await this.#reader.all(readRevoked({ issuer, notAfter }));
     return rows.map((row) => ({
       serialNumber: row.serial_number,
       revokedAt: row.revoked_at ?? undefined,
@@ -153,9 +180,7 @@ export class SqlKeyOwnerRepository implements KeyOwnerRepository {
   }
 
   async find(spkiSha256: Sha256Hex): Promise<KeyOwner | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('key_owners').selectAll().where('spki_sha256', '=', spkiSha256),
-    );
+    const row = await this.#reader.first(readKeyOwner({ spkiSha256 }));
     if (row === undefined) return undefined;
     return { spkiSha256, tenant: row.tenant, kind: row.kind as KeyOwner['kind'], id: row.owner_id };
   }
@@ -189,7 +214,7 @@ export class SqlCrlRepository implements CrlRepository {
   }
 
   async find(issuer: Fingerprint): Promise<PublishedCrl | undefined> {
-    const row = await this.#reader.first(query.selectFrom('crls').selectAll().where('issuer', '=', issuer));
+    const row = await this.#reader.first(readCrl({ issuer }));
     if (row === undefined) return undefined;
     const { number, this_update: thisUpdate, next_update: nextUpdate, der, base_number, base_update } = row;
     const list = { issuer, number, thisUpdate, nextUpdate, der };

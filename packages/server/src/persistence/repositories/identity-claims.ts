@@ -13,11 +13,61 @@ import type {
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { ClaimTable, OwnershipTokenTable } from '../tables/identity.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
+
+const readClaim = defineRead((arg: ArgumentOf<{ tenant: string; claimId: string }>) =>
+  query.selectFrom('claims').selectAll().where('tenant', '=', arg('tenant')).where('claim_id', '=', arg('claimId')),
+);
+
+const readSerial = defineRead((arg: ArgumentOf<{ tenant: string; claimId: string; serialNumber: string }>) =>
+  query
+    .selectFrom('claim_serials')
+    .select('used_at')
+    .where('tenant', '=', arg('tenant'))
+    .where('claim_id', '=', arg('claimId'))
+    .where('serial_number', '=', arg('serialNumber')),
+);
+
+const readFreeSerials = defineRead((arg: ArgumentOf<{ tenant: string; claimId: string; limit: number }>) =>
+  query
+    .selectFrom('claim_serials')
+    .select('serial_number')
+    .where('tenant', '=', arg('tenant'))
+    .where('claim_id', '=', arg('claimId'))
+    .where('used_at', 'is', null)
+    .orderBy('serial_number')
+    .limit(arg('limit')),
+);
+
+const readPage = defineRead((arg: ArgumentOf<{ tenant: string; after: string; limit: number }>) =>
+  query
+    .selectFrom('claims')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('claim_id', '>', arg('after'))
+    .orderBy('claim_id')
+    .limit(arg('limit')),
+);
+
+const readToken = defineRead((arg: ArgumentOf<{ tokenSha256: string }>) =>
+  query.selectFrom('ownership_tokens').selectAll().where('token_sha256', '=', arg('tokenSha256')),
+);
+
+const readExpired = defineRead((arg: ArgumentOf<{ now: number; limit: number }>) =>
+  query
+    .selectFrom('ownership_tokens')
+    .selectAll()
+    .where('state', '=', 'open')
+    .where('expires_at', '<=', arg('now'))
+    .orderBy('expires_at')
+    .limit(arg('limit')),
+);
 
 export class SqlClaimRepository implements ClaimRepository {
   readonly #reader: Reader;
@@ -27,48 +77,22 @@ export class SqlClaimRepository implements ClaimRepository {
   }
 
   async find(tenant: Tenant, claimId: string): Promise<ClaimRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('claims').selectAll().where('tenant', '=', tenant).where('claim_id', '=', claimId),
-    );
+    const row = await this.#reader.first(readClaim({ tenant, claimId }));
     return row && claimFromRow(row);
   }
 
   async findSerial(tenant: Tenant, claimId: string, serialNumber: string): Promise<ClaimSerial | undefined> {
-    const row = await this.#reader.first(
-      query
-        .selectFrom('claim_serials')
-        .select('used_at')
-        .where('tenant', '=', tenant)
-        .where('claim_id', '=', claimId)
-        .where('serial_number', '=', serialNumber),
-    );
+    const row = await this.#reader.first(readSerial({ tenant, claimId, serialNumber }));
     return row && { serialNumber, usedAt: row.used_at ?? undefined };
   }
 
   async freeSerials(tenant: Tenant, claimId: string, limit: number): Promise<readonly string[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('claim_serials')
-        .select('serial_number')
-        .where('tenant', '=', tenant)
-        .where('claim_id', '=', claimId)
-        .where('used_at', 'is', null)
-        .orderBy('serial_number')
-        .limit(limit),
-    );
+    const rows = await this.#reader.all(readFreeSerials({ tenant, claimId, limit }));
     return rows.map(({ serial_number }) => serial_number);
   }
 
   async list(tenant: Tenant, page: PageRequest): Promise<Page<ClaimRecord>> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('claims')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('claim_id', '>', page.after ?? '')
-        .orderBy('claim_id')
-        .limit(page.limit + 1),
-    );
+    const rows = await this.#reader.all(readPage({ tenant, after: page.after ?? '', limit: page.limit + 1 }));
     return pageOf(rows.map(claimFromRow), page, ({ claimId }) => claimId);
   }
 
@@ -132,22 +156,12 @@ export class SqlOwnershipTokenRepository implements OwnershipTokenRepository {
   }
 
   async find(tokenSha256: Sha256Hex): Promise<OwnershipToken | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('ownership_tokens').selectAll().where('token_sha256', '=', tokenSha256),
-    );
+    const row = await this.#reader.first(readToken({ tokenSha256 }));
     return row && tokenFromRow(row);
   }
 
   async expired(now: EpochMs, limit: number): Promise<readonly OwnershipToken[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('ownership_tokens')
-        .selectAll()
-        .where('state', '=', 'open')
-        .where('expires_at', '<=', now)
-        .orderBy('expires_at')
-        .limit(limit),
-    );
+    const rows = await this.#reader.all(readExpired({ now, limit }));
     return rows.map(tokenFromRow);
   }
 

@@ -9,6 +9,8 @@ import type {
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead, defineShapedRead, type Has } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { DeviceTable } from '../tables/identity.ts';
@@ -18,6 +20,55 @@ import { pageOf } from './keyset-page.ts';
 /** Above every character of a device name. */
 const LAST = '~';
 
+type Place = { readonly tenant: string; readonly deviceId: string };
+
+const readDevice = defineRead((arg: ArgumentOf<Place>) =>
+  query.selectFrom('devices').selectAll().where('tenant', '=', arg('tenant')).where('device_id', '=', arg('deviceId')),
+);
+
+const readBySerial = defineRead((arg: ArgumentOf<{ tenant: string; serialNumber: string }>) =>
+  query
+    .selectFrom('devices')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('serial_number', '=', arg('serialNumber')),
+);
+
+const readGroups = defineRead((arg: ArgumentOf<Place>) =>
+  query
+    .selectFrom('device_groups')
+    .select('group_name')
+    .where('tenant', '=', arg('tenant'))
+    .where('device_id', '=', arg('deviceId'))
+    .orderBy('group_name'),
+);
+
+interface PageArgs extends DeviceFilter {
+  readonly tenant: string;
+  readonly beyond: string | undefined;
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
+const readPage = defineShapedRead((arg: ArgumentOf<PageArgs>, has: Has<PageArgs>) => {
+  let select = query.selectFrom('devices').selectAll().where('tenant', '=', arg('tenant'));
+  if (has('after')) select = select.where('device_id', '>', arg('after'));
+  if (has('prefix')) select = select.where('device_id', '>=', arg('prefix')).where('device_id', '<', arg('beyond'));
+  if (has('product')) select = select.where('product', '=', arg('product'));
+  if (has('state')) select = select.where('state', '=', arg('state'));
+  if (has('claim')) select = select.where('claim_id', '=', arg('claim'));
+  if (has('group')) {
+    select = select.where('device_id', 'in', (from) =>
+      from
+        .selectFrom('device_groups')
+        .select('device_groups.device_id')
+        .where('device_groups.tenant', '=', arg('tenant'))
+        .where('group_name', '=', arg('group')),
+    );
+  }
+  return select.orderBy('device_id').limit(arg('limit'));
+});
+
 export class SqlDeviceRepository implements DeviceRepository {
   readonly #reader: Reader;
 
@@ -26,51 +77,26 @@ export class SqlDeviceRepository implements DeviceRepository {
   }
 
   async find(tenant: Tenant, deviceId: DeviceId): Promise<DeviceRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('devices').selectAll().where('tenant', '=', tenant).where('device_id', '=', deviceId),
-    );
-    return row && fromRow(row);
+    const row = await this.#reader.first(readDevice({ tenant, deviceId }));
+    return row && deviceFromRow(row);
   }
 
   async findBySerial(tenant: Tenant, serialNumber: string): Promise<DeviceRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('devices').selectAll().where('tenant', '=', tenant).where('serial_number', '=', serialNumber),
-    );
-    return row && fromRow(row);
+    const row = await this.#reader.first(readBySerial({ tenant, serialNumber }));
+    return row && deviceFromRow(row);
   }
 
   async list(tenant: Tenant, filter: DeviceFilter, page: PageRequest): Promise<Page<DeviceRecord>> {
-    const { prefix, product, group, state, claim } = filter;
-    let select = query.selectFrom('devices').selectAll().where('tenant', '=', tenant);
-    if (page.after !== undefined) select = select.where('device_id', '>', page.after);
-    if (prefix !== undefined && prefix !== '') {
-      select = select.where('device_id', '>=', prefix).where('device_id', '<', prefix + LAST);
-    }
-    if (product !== undefined) select = select.where('product', '=', product);
-    if (state !== undefined) select = select.where('state', '=', state);
-    if (claim !== undefined) select = select.where('claim_id', '=', claim);
-    if (group !== undefined) {
-      select = select.where('device_id', 'in', (from) =>
-        from
-          .selectFrom('device_groups')
-          .select('device_groups.device_id')
-          .where('device_groups.tenant', '=', tenant)
-          .where('group_name', '=', group),
-      );
-    }
-    const rows = await this.#reader.all(select.orderBy('device_id').limit(page.limit + 1));
-    return pageOf(rows.map(fromRow), page, ({ deviceId }) => deviceId);
+    const prefix = filter.prefix === '' ? undefined : filter.prefix;
+    const beyond = prefix === undefined ? undefined : prefix + LAST;
+    const rows = await this.#reader.all(
+      readPage({ ...filter, tenant, prefix, beyond, after: page.after, limit: page.limit + 1 }),
+    );
+    return pageOf(rows.map(deviceFromRow), page, ({ deviceId }) => deviceId);
   }
 
   async groupsOf(tenant: Tenant, deviceId: DeviceId): Promise<readonly string[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('device_groups')
-        .select('group_name')
-        .where('tenant', '=', tenant)
-        .where('device_id', '=', deviceId)
-        .orderBy('group_name'),
-    );
+    const rows = await this.#reader.all(readGroups({ tenant, deviceId }));
     return rows.map(({ group_name }) => group_name);
   }
 
@@ -131,7 +157,7 @@ function toRow(device: DeviceRecord): DeviceTable {
   };
 }
 
-function fromRow(row: DeviceTable): DeviceRecord {
+export function deviceFromRow(row: DeviceTable): DeviceRecord {
   return {
     tenant: row.tenant,
     deviceId: row.device_id,

@@ -1,7 +1,13 @@
 import type { Tenant, TicketEpochRepository, Write } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import { compileWrite } from '../write.ts';
+
+const readEpoch = defineRead((arg: ArgumentOf<{ tenant: string }>) =>
+  query.selectFrom('ticket_epochs').select('epoch').where('tenant', '=', arg('tenant')),
+);
 
 export class SqlTicketEpochRepository implements TicketEpochRepository {
   readonly #reader: Reader;
@@ -11,9 +17,7 @@ export class SqlTicketEpochRepository implements TicketEpochRepository {
   }
 
   async find(tenant: Tenant): Promise<number> {
-    const row = await this.#reader.first(
-      query.selectFrom('ticket_epochs').select('epoch').where('tenant', '=', tenant),
-    );
+    const row = await this.#reader.first(readEpoch({ tenant }));
     return row?.epoch ?? 0;
   }
 

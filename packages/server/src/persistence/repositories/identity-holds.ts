@@ -7,10 +7,26 @@ import type {
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { CertificateHoldTable } from '../tables/identity.ts';
 import { compileWrite } from '../write.ts';
+
+const readHold = defineRead((arg: ArgumentOf<{ serialNumber: string }>) =>
+  query.selectFrom('certificate_holds').selectAll().where('serial_number', '=', arg('serialNumber')),
+);
+
+const readHeld = defineRead((arg: ArgumentOf<{ issuer: string; notAfter: number; releasedSince: number }>) =>
+  query
+    .selectFrom('certificate_holds')
+    .selectAll()
+    .where('issuer', '=', arg('issuer'))
+    .where('not_after', '>=', arg('notAfter'))
+    .where((where) => where.or([where('released_at', 'is', null), where('released_at', '>=', arg('releasedSince'))]))
+    .orderBy('serial_number'),
+);
 
 export class SqlCertificateHoldRepository implements CertificateHoldRepository {
   readonly #reader: Reader;
@@ -20,9 +36,7 @@ export class SqlCertificateHoldRepository implements CertificateHoldRepository {
   }
 
   async find(serialNumber: string): Promise<CertificateHold | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('certificate_holds').selectAll().where('serial_number', '=', serialNumber),
-    );
+    const row = await this.#reader.first(readHold({ serialNumber }));
     return row && fromRow(row);
   }
 
@@ -30,15 +44,7 @@ export class SqlCertificateHoldRepository implements CertificateHoldRepository {
     issuer: Fingerprint,
     { notAfter, releasedSince }: { readonly notAfter: EpochMs; readonly releasedSince: EpochMs },
   ): Promise<readonly CertificateHold[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('certificate_holds')
-        .selectAll()
-        .where('issuer', '=', issuer)
-        .where('not_after', '>=', notAfter)
-        .where((where) => where.or([where('released_at', 'is', null), where('released_at', '>=', releasedSince)]))
-        .orderBy('serial_number'),
-    );
+    const rows = await this.#reader.all(readHeld({ issuer, notAfter, releasedSince }));
     return rows.map(fromRow);
   }
 

@@ -1,9 +1,25 @@
 import type { OperatorRecord, OperatorRepository, Page, PageRequest, Tenant, Write } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { OperatorTable } from '../tables/identity.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
+
+const readOperator = defineRead((arg: ArgumentOf<{ tenant: string; name: string }>) =>
+  query.selectFrom('operators').selectAll().where('tenant', '=', arg('tenant')).where('name', '=', arg('name')),
+);
+
+const readPage = defineRead((arg: ArgumentOf<{ tenant: string; after: string; limit: number }>) =>
+  query
+    .selectFrom('operators')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('name', '>', arg('after'))
+    .orderBy('name')
+    .limit(arg('limit')),
+);
 
 export class SqlOperatorRepository implements OperatorRepository {
   readonly #reader: Reader;
@@ -13,22 +29,12 @@ export class SqlOperatorRepository implements OperatorRepository {
   }
 
   async find(tenant: Tenant, name: string): Promise<OperatorRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('operators').selectAll().where('tenant', '=', tenant).where('name', '=', name),
-    );
+    const row = await this.#reader.first(readOperator({ tenant, name }));
     return row && fromRow(row);
   }
 
   async list(tenant: Tenant, page: PageRequest): Promise<Page<OperatorRecord>> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('operators')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('name', '>', page.after ?? '')
-        .orderBy('name')
-        .limit(page.limit + 1),
-    );
+    const rows = await this.#reader.all(readPage({ tenant, after: page.after ?? '', limit: page.limit + 1 }));
     return pageOf(rows.map(fromRow), page, ({ name }) => name);
   }
 

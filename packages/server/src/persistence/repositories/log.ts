@@ -1,5 +1,7 @@
 import { boundFact } from '@holdfast/trust/audit/growth';
 import type { AuditFact, AuditLog, DomainEvent, Outbox, StoredEvent, Write } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import { type AuditWrite, compileWrite, defineWrite, type EventWrite } from '../write.ts';
@@ -27,6 +29,19 @@ const moveCursor = defineWrite<{ consumer: string; sequence: number }>((arg) =>
     .onConflict((oc) => oc.column('consumer').doUpdateSet({ sequence: arg('sequence') })),
 );
 
+const readSince = defineRead((arg: ArgumentOf<{ sequence: number; limit: number }>) =>
+  query
+    .selectFrom('outbox')
+    .selectAll()
+    .where('sequence', '>', arg('sequence'))
+    .orderBy('sequence')
+    .limit(arg('limit')),
+);
+
+const readCursor = defineRead((arg: ArgumentOf<{ consumer: string }>) =>
+  query.selectFrom('outbox_cursors').select('sequence').where('consumer', '=', arg('consumer')),
+);
+
 /** The rows behind the outbox. */
 export class OutboxRepository {
   readonly #reader: Reader;
@@ -36,9 +51,7 @@ export class OutboxRepository {
   }
 
   async since(sequence: number, limit: number): Promise<readonly StoredEvent[]> {
-    const rows = await this.#reader.all(
-      query.selectFrom('outbox').selectAll().where('sequence', '>', sequence).orderBy('sequence').limit(limit),
-    );
+    const rows = await this.#reader.all(readSince({ sequence, limit }));
     return rows.map(({ sequence, tenant, name, subject, data, at }) => ({
       sequence,
       tenant,
@@ -50,9 +63,7 @@ export class OutboxRepository {
   }
 
   async cursor(consumer: string): Promise<number> {
-    const row = await this.#reader.first(
-      query.selectFrom('outbox_cursors').select('sequence').where('consumer', '=', consumer),
-    );
+    const row = await this.#reader.first(readCursor({ consumer }));
     return row?.sequence ?? 0;
   }
 

@@ -13,12 +13,45 @@ import type {
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { PostureTable } from '../tables/posture.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
 import { SqlProductRepository, SqlReferenceValueRepository } from './posture-products.ts';
+
+const readPosture = defineRead((arg: ArgumentOf<{ tenant: string; deviceId: string }>) =>
+  query.selectFrom('postures').selectAll().where('tenant', '=', arg('tenant')).where('device_id', '=', arg('deviceId')),
+);
+
+const readOfProduct = defineRead((arg: ArgumentOf<{ tenant: string; product: string; after: string; limit: number }>) =>
+  query
+    .selectFrom('devices')
+    .innerJoin('postures', (join) =>
+      join.onRef('postures.tenant', '=', 'devices.tenant').onRef('postures.device_id', '=', 'devices.device_id'),
+    )
+    .selectAll('postures')
+    .where('devices.tenant', '=', arg('tenant'))
+    .where('devices.product', '=', arg('product'))
+    .where('devices.device_id', '>', arg('after'))
+    .orderBy('devices.device_id')
+    .limit(arg('limit')),
+);
+
+const readNonce = defineRead((arg: ArgumentOf<{ nonceSha256: string }>) =>
+  query.selectFrom('attestation_nonces').selectAll().where('nonce_sha256', '=', arg('nonceSha256')),
+);
+
+const readNonces = defineRead((arg: ArgumentOf<{ tenant: string; deviceId: string }>) =>
+  query
+    .selectFrom('attestation_nonces')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('device_id', '=', arg('deviceId'))
+    .orderBy('expires_at'),
+);
 
 class SqlPostureRepository implements PostureRepository {
   readonly #reader: Reader;
@@ -28,25 +61,13 @@ class SqlPostureRepository implements PostureRepository {
   }
 
   async find(tenant: Tenant, deviceId: DeviceId): Promise<PostureRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('postures').selectAll().where('tenant', '=', tenant).where('device_id', '=', deviceId),
-    );
+    const row = await this.#reader.first(readPosture({ tenant, deviceId }));
     return row && fromRow(row);
   }
 
   async listOfProduct(tenant: Tenant, product: string, page: PageRequest): Promise<Page<PostureRecord>> {
     const rows = await this.#reader.all(
-      query
-        .selectFrom('devices')
-        .innerJoin('postures', (join) =>
-          join.onRef('postures.tenant', '=', 'devices.tenant').onRef('postures.device_id', '=', 'devices.device_id'),
-        )
-        .selectAll('postures')
-        .where('devices.tenant', '=', tenant)
-        .where('devices.product', '=', product)
-        .where('devices.device_id', '>', page.after ?? '')
-        .orderBy('devices.device_id')
-        .limit(page.limit + 1),
+      readOfProduct({ tenant, product, after: page.after ?? '', limit: page.limit + 1 }),
     );
     return pageOf(rows.map(fromRow), page, ({ deviceId }) => deviceId);
   }
@@ -77,21 +98,12 @@ class SqlAttestationNonceRepository implements AttestationNonceRepository {
   }
 
   async find(nonceSha256: Sha256Hex): Promise<AttestationNonce | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('attestation_nonces').selectAll().where('nonce_sha256', '=', nonceSha256),
-    );
+    const row = await this.#reader.first(readNonce({ nonceSha256 }));
     return row && { nonceSha256, tenant: row.tenant, deviceId: row.device_id, expiresAt: row.expires_at };
   }
 
   async ofDevice(tenant: Tenant, deviceId: DeviceId): Promise<readonly AttestationNonce[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('attestation_nonces')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('device_id', '=', deviceId)
-        .orderBy('expires_at'),
-    );
+    const rows = await this.#reader.all(readNonces({ tenant, deviceId }));
     return rows.map((row) => ({ nonceSha256: row.nonce_sha256, tenant, deviceId, expiresAt: row.expires_at }));
   }
 

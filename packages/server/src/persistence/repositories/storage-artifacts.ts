@@ -1,11 +1,44 @@
 import type { ArtifactRecord, ArtifactRepository, ArtifactState, Tenant, Write } from '@holdfast/trust/ports';
 import type { Selectable } from 'kysely';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { ArtifactTable } from '../tables/storage.ts';
 import { compileWrite } from '../write.ts';
 
 const ONE = { expectRows: 1 } as const;
+
+const readArtifact = defineRead((arg: ArgumentOf<{ tenant: string; artifactId: string }>) =>
+  query
+    .selectFrom('artifacts')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('artifact_id', '=', arg('artifactId')),
+);
+
+const readCheckedBefore = defineRead((arg: ArgumentOf<{ at: number; limit: number }>) =>
+  query
+    .selectFrom('artifacts')
+    .selectAll()
+    .where('state', '=', 'intact')
+    .where('checked_at', '<', arg('at'))
+    .orderBy('checked_at')
+    .limit(arg('limit')),
+);
+
+const readWrappedBelow = defineRead((arg: ArgumentOf<{ tenant: string; keyVersion: number; limit: number }>) =>
+  query
+    .selectFrom('artifacts')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('key_version', '<', arg('keyVersion'))
+    .limit(arg('limit')),
+);
+
+const readSize = defineRead((arg: ArgumentOf<{ artifactId: string }>) =>
+  query.selectFrom('artifacts').select('size').where('artifact_id', '=', arg('artifactId')),
+);
 
 export class SqlArtifacts implements ArtifactRepository {
   readonly #reader: Reader;
@@ -14,39 +47,21 @@ export class SqlArtifacts implements ArtifactRepository {
   }
 
   async find(tenant: Tenant, artifactId: string): Promise<ArtifactRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('artifacts').selectAll().where('tenant', '=', tenant).where('artifact_id', '=', artifactId),
-    );
+    const row = await this.#reader.first(readArtifact({ tenant, artifactId }));
     return row && toArtifact(row);
   }
 
   async exists(artifactId: string): Promise<boolean> {
-    const found = query.selectFrom('artifacts').select('size').where('artifact_id', '=', artifactId);
-    return (await this.#reader.first(found)) !== undefined;
+    return (await this.#reader.first(readSize({ artifactId }))) !== undefined;
   }
 
   async checkedBefore(at: number, limit: number): Promise<readonly ArtifactRecord[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('artifacts')
-        .selectAll()
-        .where('state', '=', 'intact')
-        .where('checked_at', '<', at)
-        .orderBy('checked_at')
-        .limit(limit),
-    );
+    const rows = await this.#reader.all(readCheckedBefore({ at, limit }));
     return rows.map(toArtifact);
   }
 
   async wrappedBelow(tenant: Tenant, keyVersion: number, limit: number): Promise<readonly ArtifactRecord[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('artifacts')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('key_version', '<', keyVersion)
-        .limit(limit),
-    );
+    const rows = await this.#reader.all(readWrappedBelow({ tenant, keyVersion, limit }));
     return rows.map(toArtifact);
   }
 

@@ -9,12 +9,36 @@ import type {
   Write,
 } from '@holdfast/trust/ports';
 import type { Selectable } from 'kysely';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead, defineShapedRead, type Has } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { KeyPairTable, TenantKeyTable } from '../tables/storage.ts';
 import { compileWrite } from '../write.ts';
 
 const ONE = { expectRows: 1 } as const;
+
+type OfTenant = { readonly tenant: string | undefined };
+
+const readTenantKeys = defineShapedRead((arg: ArgumentOf<OfTenant>, has: Has<OfTenant>) => {
+  const all = query.selectFrom('tenant_keys').selectAll().orderBy('tenant').orderBy('version');
+  return has('tenant') ? all.where('tenant', '=', arg('tenant')) : all;
+});
+
+type PairArgs = { readonly tenant: string; readonly keyId: string; readonly version: number | undefined };
+
+const readKeyPair = defineShapedRead((arg: ArgumentOf<PairArgs>, has: Has<PairArgs>) => {
+  const all = query
+    .selectFrom('key_pairs')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('key_id', '=', arg('keyId'));
+  return has('version') ? all.where('version', '=', arg('version')) : all.orderBy('version', 'desc').limit(1);
+});
+
+const readKeyPairs = defineRead((arg: ArgumentOf<{ tenant: string }>) =>
+  query.selectFrom('key_pairs').selectAll().where('tenant', '=', arg('tenant')).orderBy('key_id').orderBy('version'),
+);
 
 export class SqlTenantKeys implements TenantKeyRepository {
   readonly #reader: Reader;
@@ -23,8 +47,7 @@ export class SqlTenantKeys implements TenantKeyRepository {
   }
 
   async list(tenant?: Tenant): Promise<readonly TenantKeyRecord[]> {
-    const all = query.selectFrom('tenant_keys').selectAll().orderBy('tenant').orderBy('version');
-    const rows = await this.#reader.all(tenant === undefined ? all : all.where('tenant', '=', tenant));
+    const rows = await this.#reader.all(readTenantKeys({ tenant }));
     return rows.map(toTenantKey);
   }
 
@@ -54,15 +77,12 @@ export class SqlKeyPairs implements KeyPairRepository {
   }
 
   async find(tenant: Tenant, keyId: string, version?: number): Promise<KeyPairRecord | undefined> {
-    const all = query.selectFrom('key_pairs').selectAll().where('tenant', '=', tenant).where('key_id', '=', keyId);
-    const wanted = version === undefined ? all.orderBy('version', 'desc').limit(1) : all.where('version', '=', version);
-    const row = await this.#reader.first(wanted);
+    const row = await this.#reader.first(readKeyPair({ tenant, keyId, version }));
     return row && toKeyPair(row);
   }
 
   async list(tenant: Tenant): Promise<readonly KeyPairRecord[]> {
-    const all = query.selectFrom('key_pairs').selectAll().where('tenant', '=', tenant);
-    return (await this.#reader.all(all.orderBy('key_id').orderBy('version'))).map(toKeyPair);
+    return (await this.#reader.all(readKeyPairs({ tenant }))).map(toKeyPair);
   }
 
   inserting({ keyId, createdAt, changedAt, ...record }: KeyPairRecord): Write {

@@ -8,12 +8,79 @@ import type {
   Write,
 } from '@holdfast/trust/ports';
 import type { Selectable } from 'kysely';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead, defineShapedRead, type Has } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { SealedRecordTable } from '../tables/storage.ts';
 import { compileWrite } from '../write.ts';
 
 const ONE = { expectRows: 1 } as const;
+
+const readRecord = defineRead((arg: ArgumentOf<{ tenant: string; kind: string; id: string; version: number }>) =>
+  query
+    .selectFrom('sealed_records')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('kind', '=', arg('kind'))
+    .where('id', '=', arg('id'))
+    .where('version', '=', arg('version')),
+);
+
+const readNewest = defineRead((arg: ArgumentOf<{ tenant: string; kind: string; id: string }>) =>
+  query
+    .selectFrom('sealed_records')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('kind', '=', arg('kind'))
+    .where('id', '=', arg('id'))
+    .orderBy('version', 'desc')
+    .limit(1),
+);
+
+const readPage = defineRead((arg: ArgumentOf<{ tenant: string; kind: string; after: string; limit: number }>) =>
+  query
+    .selectFrom('sealed_records as r')
+    .select(['r.tenant', 'r.kind', 'r.id', 'r.version', 'r.key_version', 'r.created_at'])
+    .where('r.tenant', '=', arg('tenant'))
+    .where('r.kind', '=', arg('kind'))
+    .where('r.id', '>', arg('after'))
+    .where('r.version', '=', (eb) =>
+      eb
+        .selectFrom('sealed_records as n')
+        .select((x) => x.fn.max('n.version').as('newest'))
+        .where('n.tenant', '=', arg('tenant'))
+        .where('n.kind', '=', arg('kind'))
+        .whereRef('n.id', '=', 'r.id'),
+    )
+    .orderBy('r.id')
+    .limit(arg('limit')),
+);
+
+const readWrappedBelow = defineRead((arg: ArgumentOf<{ tenant: string; keyVersion: number; limit: number }>) =>
+  query
+    .selectFrom('sealed_records')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('key_version', '<', arg('keyVersion'))
+    .limit(arg('limit')),
+);
+
+type WalkArgs = Partial<SealedPlace> & { readonly limit: number };
+
+const readWalk = defineShapedRead((arg: ArgumentOf<WalkArgs>, has: Has<WalkArgs>) => {
+  let all = query.selectFrom('sealed_records').selectAll();
+  if (has('id')) {
+    all = all.where((eb) =>
+      eb(
+        eb.refTuple('tenant', 'kind', 'id', 'version'),
+        '>',
+        eb.tuple(arg('tenant'), arg('kind'), arg('id'), arg('version')),
+      ),
+    );
+  }
+  return all.orderBy('tenant').orderBy('kind').orderBy('id').orderBy('version').limit(arg('limit'));
+});
 
 export class SqlSealedRecords implements SealedRepository {
   readonly #reader: Reader;
@@ -23,50 +90,18 @@ export class SqlSealedRecords implements SealedRepository {
 
   async find(place: SealedPlace): Promise<SealedRecord | undefined> {
     const row = await this.#reader.first(
-      query
-        .selectFrom('sealed_records')
-        .selectAll()
-        .where('tenant', '=', place.tenant)
-        .where('kind', '=', place.kind)
-        .where('id', '=', place.id)
-        .where('version', '=', place.version),
+      readRecord({ tenant: place.tenant, kind: place.kind, id: place.id, version: place.version }),
     );
     return row && toSealed(row);
   }
 
   async newest(tenant: Tenant, kind: string, id: string): Promise<SealedRecord | undefined> {
-    const row = await this.#reader.first(
-      query
-        .selectFrom('sealed_records')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('kind', '=', kind)
-        .where('id', '=', id)
-        .orderBy('version', 'desc')
-        .limit(1),
-    );
+    const row = await this.#reader.first(readNewest({ tenant, kind, id }));
     return row && toSealed(row);
   }
 
   async list(tenant: Tenant, kind: string, page: PageRequest): Promise<Page<Omit<SealedRecord, 'sealed'>>> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('sealed_records as r')
-        .select(['r.tenant', 'r.kind', 'r.id', 'r.version', 'r.key_version', 'r.created_at'])
-        .where('r.tenant', '=', tenant)
-        .where('r.kind', '=', kind)
-        .where('r.id', '>', page.after ?? '')
-        .where('r.version', '=', (eb) =>
-          eb
-            .selectFrom('sealed_records as n')
-            .select((x) => x.fn.max('n.version').as('newest'))
-            .where('n.tenant', '=', tenant)
-            .where('n.kind', '=', kind)
-            .whereRef('n.id', '=', 'r.id'),
-        )
-        .orderBy('r.id')
-        .limit(page.limit),
-    );
+    const rows = await this.#reader.all(readPage({ tenant, kind, after: page.after ?? '', limit: page.limit }));
     const listed = rows.map(({ key_version, created_at, ...place }) => ({
       ...place,
       keyVersion: key_version,
@@ -76,29 +111,11 @@ export class SqlSealedRecords implements SealedRepository {
   }
 
   async walk(after: SealedPlace | undefined, limit: number): Promise<readonly SealedRecord[]> {
-    let all = query.selectFrom('sealed_records').selectAll();
-    if (after) {
-      all = all.where((eb) =>
-        eb(
-          eb.refTuple('tenant', 'kind', 'id', 'version'),
-          '>',
-          eb.tuple(after.tenant, after.kind, after.id, after.version),
-        ),
-      );
-    }
-    const ordered = all.orderBy('tenant').orderBy('kind').orderBy('id').orderBy('version').limit(limit);
-    return (await this.#reader.all(ordered)).map(toSealed);
+    return (await this.#reader.all(readWalk({ ...after, limit }))).map(toSealed);
   }
 
   async wrappedBelow(tenant: Tenant, keyVersion: number, limit: number): Promise<readonly SealedRecord[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('sealed_records')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('key_version', '<', keyVersion)
-        .limit(limit),
-    );
+    const rows = await this.#reader.all(readWrappedBelow({ tenant, keyVersion, limit }));
     return rows.map(toSealed);
   }
 

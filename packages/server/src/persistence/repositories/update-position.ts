@@ -5,6 +5,14 @@ export function positionOf(at: number, id: string): string {
   return `${at}.${id}`;
 }
 
+/** A page of such a listing: what `parsePosition` gave, or neither `at` nor `id` for the first one. */
+export interface PositionArgs {
+  readonly tenant: string;
+  readonly at?: number;
+  readonly id?: string;
+  readonly limit: number;
+}
+
 /** @throws `wire.malformed` for a position no listing gave. */
 export function parsePosition(position: string): { readonly at: number; readonly id: string } {
   const parts = /^([0-9]{1,15})\.(.+)$/.exec(position);

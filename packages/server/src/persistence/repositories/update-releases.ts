@@ -8,12 +8,73 @@ import type {
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead, defineShapedRead, type Has } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { ReleaseTable } from '../tables/update.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
-import { parsePosition, positionOf } from './update-position.ts';
+import { type PositionArgs, parsePosition, positionOf } from './update-position.ts';
+
+const readRelease = defineRead((arg: ArgumentOf<{ tenant: string; releaseId: string }>) =>
+  query
+    .selectFrom('releases')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('release_id', '=', arg('releaseId')),
+);
+
+const readByVersion = defineRead(
+  (arg: ArgumentOf<{ tenant: string; product: string; hardwareRevision: string; version: string }>) =>
+    query
+      .selectFrom('releases')
+      .selectAll()
+      .where('tenant', '=', arg('tenant'))
+      .where('product', '=', arg('product'))
+      .where('hardware_revision', '=', arg('hardwareRevision'))
+      .where('version', '=', arg('version')),
+);
+
+const readHighestCounter = defineRead(
+  (arg: ArgumentOf<{ tenant: string; product: string; hardwareRevision: string }>) =>
+    query
+      .selectFrom('releases')
+      .select((e) => e.fn.max('counter').as('highest'))
+      .where('tenant', '=', arg('tenant'))
+      .where('product', '=', arg('product'))
+      .where('hardware_revision', '=', arg('hardwareRevision'))
+      .where('state', '=', 'published'),
+);
+
+const readHighestSequence = defineRead((arg: ArgumentOf<{ tenant: string; product: string }>) =>
+  query
+    .selectFrom('releases')
+    .select((e) => e.fn.max('sequence').as('highest'))
+    .where('tenant', '=', arg('tenant'))
+    .where('product', '=', arg('product')),
+);
+
+const readOfArtifact = defineRead((arg: ArgumentOf<{ artifactId: string }>) =>
+  query.selectFrom('releases').selectAll().where('artifact_id', '=', arg('artifactId')),
+);
+
+const readNewestRoot = defineRead((arg: ArgumentOf<{ tenant: string }>) =>
+  query.selectFrom('release_roots').selectAll().where('tenant', '=', arg('tenant')).orderBy('version', 'desc').limit(1),
+);
+
+const readPage = defineShapedRead((arg: ArgumentOf<PositionArgs>, has: Has<PositionArgs>) => {
+  let select = query.selectFrom('releases').selectAll().where('tenant', '=', arg('tenant'));
+  if (has('at')) {
+    select = select.where((e) =>
+      e.or([
+        e('created_at', '<', arg('at')),
+        e.and([e('created_at', '=', arg('at')), e('release_id', '<', arg('id'))]),
+      ]),
+    );
+  }
+  return select.orderBy('created_at', 'desc').orderBy('release_id', 'desc').limit(arg('limit'));
+});
 
 export class SqlReleaseRepository implements ReleaseRepository {
   readonly #reader: Reader;
@@ -23,9 +84,7 @@ export class SqlReleaseRepository implements ReleaseRepository {
   }
 
   async find(tenant: Tenant, releaseId: string): Promise<ReleaseRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('releases').selectAll().where('tenant', '=', tenant).where('release_id', '=', releaseId),
-    );
+    const row = await this.#reader.first(readRelease({ tenant, releaseId }));
     return row && fromRow(row);
   }
 
@@ -35,63 +94,30 @@ export class SqlReleaseRepository implements ReleaseRepository {
     hardwareRevision: string,
     version: string,
   ): Promise<ReleaseRecord | undefined> {
-    const row = await this.#reader.first(
-      query
-        .selectFrom('releases')
-        .selectAll()
-        .where('tenant', '=', tenant)
-        .where('product', '=', product)
-        .where('hardware_revision', '=', hardwareRevision)
-        .where('version', '=', version),
-    );
+    const row = await this.#reader.first(readByVersion({ tenant, product, hardwareRevision, version }));
     return row && fromRow(row);
   }
 
   async highestCounter(tenant: Tenant, product: string, hardwareRevision: string): Promise<number | undefined> {
-    const row = await this.#reader.first(
-      query
-        .selectFrom('releases')
-        .select((e) => e.fn.max('counter').as('highest'))
-        .where('tenant', '=', tenant)
-        .where('product', '=', product)
-        .where('hardware_revision', '=', hardwareRevision)
-        .where('state', '=', 'published'),
-    );
+    const row = await this.#reader.first(readHighestCounter({ tenant, product, hardwareRevision }));
     const highest = row?.highest as number | null | undefined;
     return highest ?? undefined;
   }
 
   async highestSequence(tenant: Tenant, product: string): Promise<number> {
-    const row = await this.#reader.first(
-      query
-        .selectFrom('releases')
-        .select((e) => e.fn.max('sequence').as('highest'))
-        .where('tenant', '=', tenant)
-        .where('product', '=', product),
-    );
+    const row = await this.#reader.first(readHighestSequence({ tenant, product }));
     const highest = row?.highest as number | null | undefined;
     return highest ?? 0;
   }
 
   async ofArtifact(artifactId: string): Promise<readonly ReleaseRecord[]> {
-    const rows = await this.#reader.all(query.selectFrom('releases').selectAll().where('artifact_id', '=', artifactId));
+    const rows = await this.#reader.all(readOfArtifact({ artifactId }));
     return rows.map(fromRow);
   }
 
   async list(tenant: Tenant, page: PageRequest): Promise<Page<ReleaseRecord>> {
-    let select = query.selectFrom('releases').selectAll().where('tenant', '=', tenant);
-    if (page.after !== undefined) {
-      const { at, id } = parsePosition(page.after);
-      select = select.where((e) =>
-        e.or([e('created_at', '<', at), e.and([e('created_at', '=', at), e('release_id', '<', id)])]),
-      );
-    }
-    const rows = await this.#reader.all(
-      select
-        .orderBy('created_at', 'desc')
-        .orderBy('release_id', 'desc')
-        .limit(page.limit + 1),
-    );
+    const position = page.after === undefined ? undefined : parsePosition(page.after);
+    const rows = await this.#reader.all(readPage({ ...position, tenant, limit: page.limit + 1 }));
     return pageOf(rows.map(fromRow), page, ({ createdAt, releaseId }) => positionOf(createdAt, releaseId));
   }
 
@@ -120,9 +146,7 @@ export class SqlReleaseRootRepository implements ReleaseRootRepository {
   }
 
   async newest(tenant: Tenant): Promise<ReleaseRootRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('release_roots').selectAll().where('tenant', '=', tenant).orderBy('version', 'desc').limit(1),
-    );
+    const row = await this.#reader.first(readNewestRoot({ tenant }));
     return (
       row && {
         tenant,

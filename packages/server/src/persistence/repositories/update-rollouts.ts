@@ -10,12 +10,67 @@ import type {
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead, defineShapedRead, type Has } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { JobTable, RolloutTable } from '../tables/update.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
-import { parsePosition, positionOf } from './update-position.ts';
+import { type PositionArgs, parsePosition, positionOf } from './update-position.ts';
+
+const readRollout = defineRead((arg: ArgumentOf<{ tenant: string; rolloutId: string }>) =>
+  query
+    .selectFrom('rollouts')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('rollout_id', '=', arg('rolloutId')),
+);
+
+const readRunning = defineRead(() => query.selectFrom('rollouts').selectAll().where('state', '=', 'running'));
+
+const readRunningOfRelease = defineRead((arg: ArgumentOf<{ tenant: string; releaseId: string }>) =>
+  query
+    .selectFrom('rollouts')
+    .selectAll()
+    .where('state', '=', 'running')
+    .where('tenant', '=', arg('tenant'))
+    .where('release_id', '=', arg('releaseId')),
+);
+
+const readJob = defineRead((arg: ArgumentOf<{ tenant: string; jobId: string }>) =>
+  query.selectFrom('jobs').selectAll().where('tenant', '=', arg('tenant')).where('job_id', '=', arg('jobId')),
+);
+
+const readHalfCancelled = defineRead(() =>
+  query
+    .selectFrom('jobs')
+    .selectAll()
+    .where('state', '=', 'cancelled')
+    .where((e) =>
+      e.exists(
+        e
+          .selectFrom('job_executions')
+          .select('job_executions.device_id')
+          .whereRef('job_executions.tenant', '=', 'jobs.tenant')
+          .whereRef('job_executions.job_id', '=', 'jobs.job_id')
+          .where('job_executions.open', '=', 1),
+      ),
+    ),
+);
+
+const readPage = defineShapedRead((arg: ArgumentOf<PositionArgs>, has: Has<PositionArgs>) => {
+  let select = query.selectFrom('rollouts').selectAll().where('tenant', '=', arg('tenant'));
+  if (has('at')) {
+    select = select.where((e) =>
+      e.or([
+        e('created_at', '<', arg('at')),
+        e.and([e('created_at', '=', arg('at')), e('rollout_id', '<', arg('id'))]),
+      ]),
+    );
+  }
+  return select.orderBy('created_at', 'desc').orderBy('rollout_id', 'desc').limit(arg('limit'));
+});
 
 export class SqlRolloutRepository implements RolloutRepository {
   readonly #reader: Reader;
@@ -25,43 +80,23 @@ export class SqlRolloutRepository implements RolloutRepository {
   }
 
   async find(tenant: Tenant, rolloutId: string): Promise<RolloutRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('rollouts').selectAll().where('tenant', '=', tenant).where('rollout_id', '=', rolloutId),
-    );
+    const row = await this.#reader.first(readRollout({ tenant, rolloutId }));
     return row && fromRow(row);
   }
 
   async list(tenant: Tenant, page: PageRequest): Promise<Page<RolloutRecord>> {
-    let select = query.selectFrom('rollouts').selectAll().where('tenant', '=', tenant);
-    if (page.after !== undefined) {
-      const { at, id } = parsePosition(page.after);
-      select = select.where((e) =>
-        e.or([e('created_at', '<', at), e.and([e('created_at', '=', at), e('rollout_id', '<', id)])]),
-      );
-    }
-    const rows = await this.#reader.all(
-      select
-        .orderBy('created_at', 'desc')
-        .orderBy('rollout_id', 'desc')
-        .limit(page.limit + 1),
-    );
+    const position = page.after === undefined ? undefined : parsePosition(page.after);
+    const rows = await this.#reader.all(readPage({ ...position, tenant, limit: page.limit + 1 }));
     return pageOf(rows.map(fromRow), page, ({ createdAt, rolloutId }) => positionOf(createdAt, rolloutId));
   }
 
   async listRunning(): Promise<readonly RolloutRecord[]> {
-    const rows = await this.#reader.all(query.selectFrom('rollouts').selectAll().where('state', '=', 'running'));
+    const rows = await this.#reader.all(readRunning({}));
     return rows.map(fromRow);
   }
 
   async runningOfRelease(tenant: Tenant, releaseId: string): Promise<readonly RolloutRecord[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('rollouts')
-        .selectAll()
-        .where('state', '=', 'running')
-        .where('tenant', '=', tenant)
-        .where('release_id', '=', releaseId),
-    );
+    const rows = await this.#reader.all(readRunningOfRelease({ tenant, releaseId }));
     return rows.map(fromRow);
   }
 
@@ -92,29 +127,12 @@ export class SqlJobRepository implements JobRepository {
   }
 
   async find(tenant: Tenant, jobId: string): Promise<JobRecord | undefined> {
-    const row = await this.#reader.first(
-      query.selectFrom('jobs').selectAll().where('tenant', '=', tenant).where('job_id', '=', jobId),
-    );
+    const row = await this.#reader.first(readJob({ tenant, jobId }));
     return row && jobFromRow(row);
   }
 
   async listHalfCancelled(): Promise<readonly JobRecord[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('jobs')
-        .selectAll()
-        .where('state', '=', 'cancelled')
-        .where((e) =>
-          e.exists(
-            e
-              .selectFrom('job_executions')
-              .select('job_executions.device_id')
-              .whereRef('job_executions.tenant', '=', 'jobs.tenant')
-              .whereRef('job_executions.job_id', '=', 'jobs.job_id')
-              .where('job_executions.open', '=', 1),
-          ),
-        ),
-    );
+    const rows = await this.#reader.all(readHalfCancelled({}));
     return rows.map(jobFromRow);
   }
 

@@ -12,16 +12,77 @@ import type {
   UpdateRepositories,
   Write,
 } from '@holdfast/trust/ports';
+import type { ArgumentOf } from '../compiled.ts';
+import { defineRead, defineShapedRead, type Has } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { JobExecutionTable } from '../tables/update.ts';
 import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
-import { parsePosition, positionOf } from './update-position.ts';
+import { type PositionArgs, parsePosition, positionOf } from './update-position.ts';
 import { SqlReleaseRepository, SqlReleaseRootRepository } from './update-releases.ts';
 import { SqlJobRepository, SqlRolloutRepository } from './update-rollouts.ts';
 
 const MAX_PENDING = 1000;
+
+const readCounts = defineRead((arg: ArgumentOf<{ tenant: string; jobId: string }>) =>
+  query
+    .selectFrom('job_executions')
+    .select(['status', 'outcome'])
+    .select((e) => e.fn.countAll<number>().as('count'))
+    .where('tenant', '=', arg('tenant'))
+    .where('job_id', '=', arg('jobId'))
+    .groupBy(['status', 'outcome']),
+);
+
+const readDue = defineRead((arg: ArgumentOf<{ now: number; limit: number }>) =>
+  query
+    .selectFrom('job_executions')
+    .selectAll()
+    .where('deadline_at', 'is not', null)
+    .where('deadline_at', '<=', arg('now'))
+    .orderBy('deadline_at')
+    .limit(arg('limit')),
+);
+
+const ofDevice = (arg: ArgumentOf<{ tenant: string; deviceId: string }>) =>
+  query
+    .selectFrom('job_executions')
+    .selectAll()
+    .where('tenant', '=', arg('tenant'))
+    .where('device_id', '=', arg('deviceId'));
+
+const ofJob = (arg: ArgumentOf<{ tenant: string; jobId: string }>) =>
+  query.selectFrom('job_executions').selectAll().where('tenant', '=', arg('tenant')).where('job_id', '=', arg('jobId'));
+
+const readExecution = defineRead((arg: ArgumentOf<{ tenant: string; deviceId: string; jobId: string }>) =>
+  ofDevice(arg).where('job_id', '=', arg('jobId')),
+);
+
+const readPending = defineRead((arg: ArgumentOf<{ tenant: string; deviceId: string }>) =>
+  // IN_PROGRESS sorts before QUEUED.
+  ofDevice(arg).where('open', '=', 1).orderBy('status').orderBy('queued_at').orderBy('job_id').limit(MAX_PENDING),
+);
+
+type DevicePageArgs = PositionArgs & { readonly deviceId: string };
+
+const readPageOfDevice = defineShapedRead((arg: ArgumentOf<DevicePageArgs>, has: Has<DevicePageArgs>) => {
+  let select = ofDevice(arg);
+  if (has('at')) {
+    select = select.where((e) =>
+      e.or([e('queued_at', '<', arg('at')), e.and([e('queued_at', '=', arg('at')), e('job_id', '<', arg('id'))])]),
+    );
+  }
+  return select.orderBy('queued_at', 'desc').orderBy('job_id', 'desc').limit(arg('limit'));
+});
+
+const readPageOfJob = defineRead((arg: ArgumentOf<{ tenant: string; jobId: string; after: string; limit: number }>) =>
+  ofJob(arg).where('device_id', '>', arg('after')).orderBy('device_id').limit(arg('limit')),
+);
+
+const readOpen = defineRead((arg: ArgumentOf<{ tenant: string; jobId: string; limit: number }>) =>
+  ofJob(arg).where('open', '=', 1).limit(arg('limit')),
+);
 
 class SqlExecutionRepository implements ExecutionRepository {
   readonly #reader: Reader;
@@ -31,65 +92,35 @@ class SqlExecutionRepository implements ExecutionRepository {
   }
 
   async find(tenant: Tenant, deviceId: DeviceId, jobId: string): Promise<ExecutionRecord | undefined> {
-    const row = await this.#reader.first(ofDevice(tenant, deviceId).where('job_id', '=', jobId));
+    const row = await this.#reader.first(readExecution({ tenant, deviceId, jobId }));
     return row && fromRow(row);
   }
 
   async pendingOf(tenant: Tenant, deviceId: DeviceId): Promise<readonly ExecutionRecord[]> {
-    const rows = await this.#reader.all(
-      // IN_PROGRESS sorts before QUEUED.
-      ofDevice(tenant, deviceId)
-        .where('open', '=', 1)
-        .orderBy('status')
-        .orderBy('queued_at')
-        .orderBy('job_id')
-        .limit(MAX_PENDING),
-    );
+    const rows = await this.#reader.all(readPending({ tenant, deviceId }));
     return rows.map(fromRow);
   }
 
   async listOfDevice(tenant: Tenant, deviceId: DeviceId, page: PageRequest): Promise<Page<ExecutionRecord>> {
-    let select = ofDevice(tenant, deviceId);
-    if (page.after !== undefined) {
-      const { at, id } = parsePosition(page.after);
-      select = select.where((e) =>
-        e.or([e('queued_at', '<', at), e.and([e('queued_at', '=', at), e('job_id', '<', id)])]),
-      );
-    }
-    const rows = await this.#reader.all(
-      select
-        .orderBy('queued_at', 'desc')
-        .orderBy('job_id', 'desc')
-        .limit(page.limit + 1),
-    );
+    const position = page.after === undefined ? undefined : parsePosition(page.after);
+    const rows = await this.#reader.all(readPageOfDevice({ ...position, tenant, deviceId, limit: page.limit + 1 }));
     return pageOf(rows.map(fromRow), page, ({ queuedAt, jobId }) => positionOf(queuedAt, jobId));
   }
 
   async listOfJob(tenant: Tenant, jobId: string, page: PageRequest): Promise<Page<ExecutionRecord>> {
     const rows = await this.#reader.all(
-      ofJob(tenant, jobId)
-        .where('device_id', '>', page.after ?? '')
-        .orderBy('device_id')
-        .limit(page.limit + 1),
+      readPageOfJob({ tenant, jobId, after: page.after ?? '', limit: page.limit + 1 }),
     );
     return pageOf(rows.map(fromRow), page, ({ deviceId }) => deviceId);
   }
 
   async openOfJob(tenant: Tenant, jobId: string, limit: number): Promise<readonly ExecutionRecord[]> {
-    const rows = await this.#reader.all(ofJob(tenant, jobId).where('open', '=', 1).limit(limit));
+    const rows = await this.#reader.all(readOpen({ tenant, jobId, limit }));
     return rows.map(fromRow);
   }
 
   async countOfJob(tenant: Tenant, jobId: string): Promise<ExecutionCounts> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('job_executions')
-        .select(['status', 'outcome'])
-        .select((e) => e.fn.countAll<number>().as('count'))
-        .where('tenant', '=', tenant)
-        .where('job_id', '=', jobId)
-        .groupBy(['status', 'outcome']),
-    );
+    const rows = await this.#reader.all(readCounts({ tenant, jobId }));
     const statuses: Partial<Record<ExecutionStatus, number>> = {};
     const outcomes: Partial<Record<ExecutionOutcome, number>> = {};
     for (const { status, outcome, count } of rows) {
@@ -100,15 +131,7 @@ class SqlExecutionRepository implements ExecutionRepository {
   }
 
   async due(now: number, limit: number): Promise<readonly ExecutionRecord[]> {
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('job_executions')
-        .selectAll()
-        .where('deadline_at', 'is not', null)
-        .where('deadline_at', '<=', now)
-        .orderBy('deadline_at')
-        .limit(limit),
-    );
+    const rows = await this.#reader.all(readDue({ now, limit }));
     return rows.map(fromRow);
   }
 
@@ -140,12 +163,6 @@ export function updateRepositories(reader: Reader): UpdateRepositories {
     executions: new SqlExecutionRepository(reader),
   };
 }
-
-const ofDevice = (tenant: Tenant, deviceId: DeviceId) =>
-  query.selectFrom('job_executions').selectAll().where('tenant', '=', tenant).where('device_id', '=', deviceId);
-
-const ofJob = (tenant: Tenant, jobId: string) =>
-  query.selectFrom('job_executions').selectAll().where('tenant', '=', tenant).where('job_id', '=', jobId);
 
 function toRow(execution: ExecutionRecord): JobExecutionTable {
   const { status, stepDeadlineAt, inProgressDeadlineAt } = execution;
