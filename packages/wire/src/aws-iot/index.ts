@@ -35,6 +35,17 @@ export {
   readRegisterThing,
 } from './provisioning.ts';
 export {
+  type CertificateSource,
+  type OverrideSetting,
+  parseProvisioningTemplate,
+  type ProvisioningTemplate,
+  TEMPLATE_LIMITS,
+  type TemplateKind,
+  type TemplatePolicy,
+  type TemplateThing,
+} from './provisioning-template.ts';
+export { evaluateText, evaluateTexts, type ExpressionValues } from './template-expression.ts';
+export {
   decodeStreamData,
   decodeStreamDescription,
   decodeStreamRejection,
