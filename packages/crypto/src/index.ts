@@ -65,6 +65,7 @@ export { keyWeakness, type KeyWeakness } from './keys/weakness.ts';
 export * from './mcuboot/index.ts';
 export * from './nordic/index.ts';
 export * from './nxp/index.ts';
+export * from './pkcs12/index.ts';
 export * from './psoc64/index.ts';
 export * from './rauc/index.ts';
 export * from './swupdate/index.ts';

@@ -7,7 +7,8 @@ export {
 } from './app-image.ts';
 export { ESP_CHIP_TABLE, ESP_CHIPS, type EspChip, findEspChip } from './chips.ts';
 export { crc32 } from './crc32.ts';
-export { NVS_ENTRY_LENGTH, readNvsKeys, writtenNvsEntries } from './nvs.ts';
+export { encodeNvsKeys, NVS_ENTRY_LENGTH, readNvsKeys, writtenNvsEntries } from './nvs.ts';
+export { decodeNvsPartition, encodeNvsPartition, NVS_MIN_LENGTH, type NvsItem } from './nvs-partition.ts';
 export {
   decodeEspOtaData,
   encodeEspOtaData,

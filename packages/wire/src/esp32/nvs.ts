@@ -1,8 +1,8 @@
-import { ByteReader, HoldfastError } from '@holdfast/kernel';
+import { ByteReader, ByteWriter, HoldfastError } from '@holdfast/kernel';
 import { crc32 } from './crc32.ts';
 
 export const NVS_ENTRY_LENGTH = 32;
-const PAGE_LENGTH = 4096;
+export const NVS_PAGE_LENGTH = 4096;
 const ENTRIES = 126;
 const FIRST_ENTRY = 64;
 const CRC_START = 0;
@@ -19,12 +19,12 @@ const WRITTEN = 0b10;
  * @see ESP-IDF docs/en/api-reference/storage/nvs_flash.rst, structure of a page
  */
 export function writtenNvsEntries(partition: Uint8Array): number[] {
-  if (partition.length === 0 || partition.length % PAGE_LENGTH !== 0) {
+  if (partition.length === 0 || partition.length % NVS_PAGE_LENGTH !== 0) {
     throw new HoldfastError('wire.malformed', { field: 'partition', size: partition.length });
   }
   const offsets: number[] = [];
-  for (let page = 0; page < partition.length; page += PAGE_LENGTH) {
-    const bytes = partition.subarray(page, page + PAGE_LENGTH);
+  for (let page = 0; page < partition.length; page += NVS_PAGE_LENGTH) {
+    const bytes = partition.subarray(page, page + NVS_PAGE_LENGTH);
     if (!isUsedPage(bytes, page)) continue;
     for (let entry = 0; entry < ENTRIES; entry++) {
       const state = ((bytes[32 + (entry >> 2)] ?? 0) >> ((entry & 3) * 2)) & 3;
@@ -59,4 +59,16 @@ export function readNvsKeys(bytes: Uint8Array): Uint8Array {
     throw new HoldfastError('wire.trailing_bytes', { field: 'keys', offset: reader.offset });
   }
   return keys;
+}
+
+/**
+ * A key partition of one page, as ESP-IDF's generator writes it.
+ *
+ * @param keys - 32 bytes encryption key, 32 bytes tweak key.
+ * @throws `wire.malformed` for another number of bytes
+ */
+export function encodeNvsKeys(keys: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (keys.length !== 64) throw new HoldfastError('wire.malformed', { field: 'keys', size: keys.length });
+  const writer = new ByteWriter(NVS_PAGE_LENGTH).bytes(keys).u32le(crc32(keys, CRC_START));
+  return writer.fill(0xff, NVS_PAGE_LENGTH - writer.length).finish();
 }
