@@ -93,6 +93,12 @@ export const LAYER_RULES: readonly IForbiddenRuleType[] = [
     to: { dependencyTypes: [...NODE_BUILTIN, ...THIRD_PARTY] },
   },
   {
+    name: 'virtual-chip-without-node',
+    severity: 'error',
+    from: { path: '^packages/crypto/src/virtual-chip/', pathNot: `${TESTS}|/testing/` },
+    to: { dependencyTypes: NODE_BUILTIN },
+  },
+  {
     name: 'protocols-apart',
     severity: 'error',
     from: { path: '^packages/server/src/protocols/([^/]+)/', pathNot: TESTS },

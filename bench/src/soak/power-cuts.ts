@@ -1,6 +1,6 @@
-import { TestBoard } from '../../../packages/device/src/testing/board.ts';
-import { makeTestKey, signTestImage } from '../../../packages/device/src/testing/images.ts';
-import type { Fault } from '../../../packages/device/src/virtual/faults.ts';
+import { TestBoard } from '../../../packages/crypto/src/virtual-chip/testing/board.ts';
+import { makeTestKey, signTestImage } from '../../../packages/crypto/src/virtual-chip/testing/images.ts';
+import type { Fault } from '../../../packages/crypto/src/virtual-chip/faults.ts';
 import { Dice, type Soak, type SoakReport } from './soak.ts';
 
 const BOARDS = ['tiny-move', 'tiny-scratch'] as const;

@@ -1,3 +1,14 @@
+export {
+  BOARDS,
+  type BoardLayout,
+  type BoardName,
+  type BootEvent,
+  type BootResult,
+  encodeBootProgram,
+  type Fault,
+  MAX_SECURITY_COUNTER,
+  PowerSupply,
+} from '@holdfast/crypto/virtual-chip';
 export { DeviceAgent } from './agent/device-agent.ts';
 export { DeviceRecords, type PendingUpdate } from './agent/device-records.ts';
 export type { AgentEvent, ResetReason } from './agent/events.ts';
@@ -30,10 +41,4 @@ export { type DeviceStore, FileStore, MemoryStore } from './store/device-store.t
 export { type DeviceIdentity, IdentityStore } from './store/identity-store.ts';
 export { FileKeyStore, type KeyStore } from './store/key-store.ts';
 export { JobsClient, type StatusDetails } from './update/jobs-client.ts';
-export { encodeBootProgram } from './virtual/boot-program.ts';
-export type { BootEvent } from './virtual/bootloader.ts';
 export { VirtualDevice, type VirtualDeviceOptions } from './virtual/device.ts';
-export { type Fault, PowerSupply } from './virtual/faults.ts';
-export type { BootResult, RunningApplication, RunningSafeMode } from './virtual/first-stage.ts';
-export { MAX_SECURITY_COUNTER } from './virtual/fuses.ts';
-export { BOARDS, type BoardLayout, type BoardName } from './virtual/geometry.ts';

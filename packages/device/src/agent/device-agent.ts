@@ -5,7 +5,7 @@ import { HttpsClient } from '../net/https-client.ts';
 import { MqttConnection } from '../net/mqtt-connection.ts';
 import { type DeviceIdentity, IdentityStore } from '../store/identity-store.ts';
 import { FileKeyStore, type KeyStore } from '../store/key-store.ts';
-import type { BootResult } from '../virtual/first-stage.ts';
+import type { BootResult } from '@holdfast/crypto/virtual-chip';
 import { DeviceRecords } from './device-records.ts';
 import { Enroller } from './enroller.ts';
 import type { ResetReason } from './events.ts';

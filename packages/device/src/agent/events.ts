@@ -1,7 +1,7 @@
 import type { ErrorCode } from '@holdfast/kernel';
 import type { EvidenceReply } from '@holdfast/wire/holdfast';
 import type { DeviceStatus } from '@holdfast/wire/aws-iot';
-import type { BootEvent } from '../virtual/bootloader.ts';
+import type { BootEvent } from '@holdfast/crypto/virtual-chip';
 
 /** Why a device starts over. */
 export type ResetReason = 'update-staged' | 'confirmed' | 'self-test-failed' | 'proof-refused' | 'power-lost';

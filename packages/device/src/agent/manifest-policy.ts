@@ -1,6 +1,6 @@
 import { encodeHex, type ErrorCode } from '@holdfast/kernel';
 import type { ReleaseManifest } from '@holdfast/wire/manifest';
-import { MAX_SECURITY_COUNTER } from '../virtual/fuses.ts';
+import { MAX_SECURITY_COUNTER } from '@holdfast/crypto/virtual-chip';
 import type { DeviceProfile } from './platform.ts';
 
 /** The release a device keeps. */

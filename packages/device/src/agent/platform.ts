@@ -1,5 +1,5 @@
 import type { Slot } from '../update/slot-writer.ts';
-import type { BootResult } from '../virtual/first-stage.ts';
+import type { BootResult } from '@holdfast/crypto/virtual-chip';
 
 /** The hardware as the agent needs it; the virtual device is one. */
 export interface DevicePlatform {

@@ -14,7 +14,7 @@ import {
   rejectedTopic,
 } from '@holdfast/wire/holdfast';
 import type { MqttConnection } from '../net/mqtt-connection.ts';
-import type { BootResult } from '../virtual/first-stage.ts';
+import type { BootResult } from '@holdfast/crypto/virtual-chip';
 
 const NOTHING = new Uint8Array();
 

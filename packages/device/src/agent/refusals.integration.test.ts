@@ -2,7 +2,7 @@ import { generatePrivateKey, createSigner, signReleaseManifest } from '@holdfast
 import { decodeUtf8, type JsonValue } from '@holdfast/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RunningDevice, TestFleet } from '../testing/fleet.ts';
-import { makeTestKey, signTestImage } from '../testing/images.ts';
+import { makeTestKey, signTestImage } from '../../../crypto/src/virtual-chip/testing/images.ts';
 import { TestAuthority } from '../testing/test-authority.ts';
 import { TestServer } from '../testing/test-server.ts';
 import type { EnrollmentPlan } from './settings.ts';

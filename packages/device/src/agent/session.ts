@@ -4,7 +4,7 @@ import { delay } from '../net/backoff.ts';
 import type { HttpsClient } from '../net/https-client.ts';
 import type { MqttConnection } from '../net/mqtt-connection.ts';
 import { JobsClient } from '../update/jobs-client.ts';
-import type { BootResult } from '../virtual/first-stage.ts';
+import type { BootResult } from '@holdfast/crypto/virtual-chip';
 import type { DeviceRecords } from './device-records.ts';
 import type { ResetReason } from './events.ts';
 import { HoldfastRequests } from './prover.ts';

@@ -10,7 +10,7 @@ import type { DeviceProfile } from '../agent/platform.ts';
 import { type DeviceStore, FileStore, MemoryStore } from '../store/device-store.ts';
 import { JsonRecord } from '../store/json-record.ts';
 import { VirtualDevice } from '../virtual/device.ts';
-import type { BoardName } from '../virtual/geometry.ts';
+import type { BoardName } from '@holdfast/crypto/virtual-chip';
 
 export interface FactoryOrder {
   readonly tenant: string;

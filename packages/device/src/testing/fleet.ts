@@ -6,7 +6,12 @@ import type { ReleaseManifest } from '@holdfast/wire/manifest';
 import type { AgentEvent } from '../agent/events.ts';
 import { type ManufacturedDevice, manufactureDevice } from '../factory/manufacture.ts';
 import { runVirtualDevice, type VirtualDeviceRun } from '../run-virtual-device.ts';
-import { makeTestKey, signTestBootloader, signTestImage, type TestKey } from './images.ts';
+import {
+  makeTestKey,
+  signTestBootloader,
+  signTestImage,
+  type TestKey,
+} from '../../../crypto/src/virtual-chip/testing/images.ts';
 import { TestServer } from './test-server.ts';
 
 /** A product with its keys, a server, and devices made for it. */

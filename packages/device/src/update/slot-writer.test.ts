@@ -3,11 +3,7 @@ import { HoldfastError, seededRandom } from '@holdfast/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryStore } from '../store/device-store.ts';
-import { PowerSupply } from '../virtual/faults.ts';
-import { NorFlash } from '../virtual/flash.ts';
-import { BOARDS, type BoardName } from '../virtual/geometry.ts';
-import { planSlots } from '../virtual/slots.ts';
-import { UpdateSlot } from '../virtual/update-slot.ts';
+import { BOARDS, type BoardName, NorFlash, planSlots, PowerSupply, UpdateSlot } from '@holdfast/crypto/virtual-chip';
 import { BlockMap } from './block-map.ts';
 import { SlotWriter } from './slot-writer.ts';
 

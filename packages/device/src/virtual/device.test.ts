@@ -5,8 +5,8 @@ import { type EvidenceVerdict, signEvidence, verifyEvidence } from '@holdfast/cr
 import { encodeHex, HoldfastError, seededRandom } from '@holdfast/kernel';
 import { type EvidenceClaims, makeUeid } from '@holdfast/wire/eat';
 import { afterEach, describe, expect, it } from 'vitest';
-import { makeTestKey, signTestBootloader, signTestImage } from '../testing/images.ts';
-import type { BootResult } from './first-stage.ts';
+import { makeTestKey, signTestBootloader, signTestImage } from '../../../crypto/src/virtual-chip/testing/images.ts';
+import type { BootResult } from '@holdfast/crypto/virtual-chip';
 import { VirtualDevice } from './device.ts';
 
 const bootKey = makeTestKey();

@@ -1,18 +1,30 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import {
+  attestationAnchor,
+  type Backing,
+  BackupRegisters,
+  BOARDS,
+  type BoardName,
+  type BootEvent,
+  type BootResult,
+  bootChip,
+  encodeKeyRecord,
+  erasedFlashState,
+  FUSE_BYTES,
+  FuseBank,
+  keyRecordSize,
+  memoryBacking,
+  NorFlash,
+  padTo,
+  planSlots,
+  PowerSupply,
+  REGISTER_BYTES,
+  type SlotPlan,
+  UpdateSlot,
+} from '@holdfast/crypto/virtual-chip';
 import { HoldfastError, type Random } from '@holdfast/kernel';
-import { type Backing, fileBacking, memoryBacking } from './backing.ts';
-import type { BootEvent } from './bootloader.ts';
-import { PowerSupply } from './faults.ts';
-import { erasedFlashState, NorFlash } from './flash.ts';
-import { type BootResult, bootChip, encodeKeyRecord, keyRecordSize } from './first-stage.ts';
-import { FUSE_BYTES, FuseBank } from './fuses.ts';
-import { BOARDS, type BoardName } from './geometry.ts';
-import { attestationAnchor } from './identity-layers.ts';
-import { BackupRegisters, REGISTER_BYTES } from './registers.ts';
-import { planSlots, type SlotPlan } from './slots.ts';
-import { padTo } from './swap.ts';
-import { UpdateSlot } from './update-slot.ts';
+import { fileBacking } from './file-backing.ts';
 
 export interface VirtualDeviceOptions {
   readonly board: BoardName;

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { mcubootPublicKey, prepareMcubootImage } from '@holdfast/crypto';
+import { mcubootPublicKey, prepareMcubootImage } from '../../mcuboot/index.ts';
 import { encodeUtf8, seededRandom } from '@holdfast/kernel';
 import { parseVersion } from '@holdfast/wire/mcuboot';
-import { encodeBootProgram } from '../virtual/boot-program.ts';
+import { encodeBootProgram } from '../boot-program.ts';
 
 /** A P-256 key pair made for a test. */
 export interface TestKey {

@@ -1,17 +1,6 @@
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import type { Backing } from '@holdfast/crypto/virtual-chip';
 import { HoldfastError } from '@holdfast/kernel';
-
-/** Memory of a part that outlives the process when it has a file. */
-export interface Backing {
-  readonly bytes: Uint8Array;
-  /** Makes `length` bytes from `at` durable. */
-  save(at: number, length: number): void;
-  close(): void;
-}
-
-export function memoryBacking(initial: Uint8Array): Backing {
-  return { bytes: initial, save: () => undefined, close: () => undefined };
-}
 
 /**
  * One file that holds the part's whole state, written through, mode 0600.

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { HoldfastError } from '@holdfast/kernel';
+import { createDigest } from '../primitives/hash.ts';
 import type { NorFlash } from './flash.ts';
 import type { SlotPlan } from './slots.ts';
 import { padTo } from './swap.ts';
@@ -61,9 +61,9 @@ export class UpdateSlot {
 
   /** SHA-256 of what the flash really holds. */
   digest(size: number): Uint8Array {
-    const hash = createHash('sha256');
+    const hash = createDigest('sha256');
     for (let at = 0; at < size; at += READ_CHUNK) hash.update(this.read(at, Math.min(READ_CHUNK, size - at)));
-    return new Uint8Array(hash.digest());
+    return hash.finish();
   }
 
   /** The next reset boots the image in the slot on trial. */

@@ -1,7 +1,6 @@
-import { createPublicKey } from 'node:crypto';
-import { type McubootPublicKey, mcubootPublicKey } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import { type CborValue, decodeCborMap, encodeCbor } from '@holdfast/wire/cbor';
+import { type McubootPublicKey, mcubootPublicKey } from '../mcuboot/index.ts';
 
 const NAME = 'holdfast-bootloader';
 const MAX_KEYS = 4;
@@ -37,16 +36,6 @@ export function decodeBootProgram(payload: Uint8Array): readonly McubootPublicKe
   }
   return keys.map((key: CborValue) => {
     if (!(key instanceof Uint8Array)) throw new HoldfastError('wire.malformed', { field: 'boot program key' });
-    return readBootKey(key);
+    return mcubootPublicKey(key);
   });
-}
-
-/** @throws `crypto.bad_key` when the bytes are no public key, `boot.unsupported_key` for a kind MCUboot does not know */
-export function readBootKey(spki: Uint8Array): McubootPublicKey {
-  try {
-    return mcubootPublicKey(createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }));
-  } catch (cause) {
-    if (HoldfastError.is(cause)) throw cause;
-    throw new HoldfastError('crypto.bad_key', {}, { cause });
-  }
 }

@@ -3,7 +3,7 @@ import {
   type McubootPublicKey,
   type McubootVerdict,
   verifyMcubootImage,
-} from '@holdfast/crypto';
+} from '../mcuboot/index.ts';
 import { type ErrorCode, HoldfastError } from '@holdfast/kernel';
 import type { NorFlash } from './flash.ts';
 import { type FuseBank, MAX_SECURITY_COUNTER } from './fuses.ts';

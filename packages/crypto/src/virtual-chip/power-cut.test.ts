@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { TestBoard } from '../testing/board.ts';
-import { makeTestKey, signTestImage } from '../testing/images.ts';
+import { TestBoard } from './testing/board.ts';
+import { makeTestKey, signTestImage } from './testing/images.ts';
 import type { Fault } from './faults.ts';
 
 const key = makeTestKey();

@@ -1,11 +1,8 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { HoldfastError } from '@holdfast/kernel';
 import { describe, expect, it } from 'vitest';
-import { fileBacking, memoryBacking } from './backing.ts';
+import { memoryBacking } from './backing.ts';
 import { type Fault, PowerSupply } from './faults.ts';
-import { ERASED, erasedFlashState, NorFlash } from './flash.ts';
+import { ERASED, NorFlash } from './flash.ts';
 import { FUSE_BYTES, FuseBank, MAX_SECURITY_COUNTER } from './fuses.ts';
 
 const GEOMETRY = { sectorSize: 64, writeUnit: 4, sectorCount: 4 };
@@ -93,26 +90,6 @@ describe('NOR flash', () => {
     const replaced = flashWith({ kind: 'replace', read: 1, address: 0, bytes: WORDS }).flash;
     expect(replaced.read(0, 1)).toEqual(Uint8Array.of(ERASED));
     expect(replaced.read(0, 8)).toEqual(WORDS);
-  });
-
-  it('survives the process when it has a file, which only its owner may read', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'flash-'));
-    try {
-      const path = join(folder, 'flash.bin');
-      const first = new NorFlash(GEOMETRY, new PowerSupply(), fileBacking(path, erasedFlashState(GEOMETRY)));
-      first.erase(1);
-      first.write(64, WORDS);
-      first.close();
-      const second = new NorFlash(GEOMETRY, new PowerSupply(), fileBacking(path, erasedFlashState(GEOMETRY)));
-      expect(second.read(64, 8)).toEqual(WORDS);
-      expect(second.eraseCount(1)).toBe(1);
-      expect(code(() => second.write(64, WORDS))).toBe('device.flash_refused');
-      second.close();
-      expect(statSync(path).mode & 0o777).toBe(0o600);
-      expect(code(() => fileBacking(path, new Uint8Array(3)))).toBe('device.folder_damaged');
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
   });
 });
 

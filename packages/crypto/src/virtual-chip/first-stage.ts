@@ -1,10 +1,16 @@
-import { createHash } from 'node:crypto';
-import { type AcceptedMcubootImage, type Attester, type McubootPublicKey, verifyMcubootImage } from '@holdfast/crypto';
 import { ByteReader, ByteWriter, equalBytes, type ErrorCode, HoldfastError } from '@holdfast/kernel';
 import type { LayerDescriptor } from '@holdfast/wire/eat';
 import { formatVersion } from '@holdfast/wire/mcuboot';
 import type { DiceMode } from '@holdfast/wire/x509';
-import { decodeBootProgram, readBootKey } from './boot-program.ts';
+import type { Attester } from '../evidence/index.ts';
+import {
+  type AcceptedMcubootImage,
+  type McubootPublicKey,
+  mcubootPublicKey,
+  verifyMcubootImage,
+} from '../mcuboot/index.ts';
+import { sha256 } from '../primitives/hash.ts';
+import { decodeBootProgram } from './boot-program.ts';
 import { type BootDecision, type BootEvent, Bootloader } from './bootloader.ts';
 import type { NorFlash } from './flash.ts';
 import type { FuseBank } from './fuses.ts';
@@ -39,13 +45,13 @@ interface Running {
 }
 
 /** The application runs: `payload` are the very bytes that were measured, not the flash they came from. */
-export interface RunningApplication extends Running {
+interface RunningApplication extends Running {
   readonly kind: 'application';
   readonly payload: Uint8Array;
 }
 
 /** No application code runs; what is left can prove itself and take an update. */
-export interface RunningSafeMode extends Running {
+interface RunningSafeMode extends Running {
   readonly kind: 'safe-mode';
   /** Why nothing boots. */
   readonly code: ErrorCode;
@@ -103,9 +109,10 @@ function checkBootloader({ flash, fuses, plan }: ChipParts): BootloaderVerdict {
   try {
     const record = new ByteReader(bytes);
     const authority = record.take(record.u16le('key length'), 'boot key');
-    const hash = new Uint8Array(createHash('sha256').update(authority).digest());
-    if (!equalBytes(hash, fuses.read('bootKeyHash'))) return { kind: 'refused', code: 'boot.unknown_key' };
-    const image = verifyMcubootImage(bytes.subarray(keyRecordSize(plan)), [readBootKey(authority)], { tail: 'slot' });
+    if (!equalBytes(sha256(authority), fuses.read('bootKeyHash'))) return { kind: 'refused', code: 'boot.unknown_key' };
+    const image = verifyMcubootImage(bytes.subarray(keyRecordSize(plan)), [mcubootPublicKey(authority)], {
+      tail: 'slot',
+    });
     if (image.kind === 'refused') return image;
     return { kind: 'accepted', image, authority, keys: decodeBootProgram(image.payload) };
   } catch (error) {

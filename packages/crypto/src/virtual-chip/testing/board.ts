@@ -1,13 +1,13 @@
-import { type McubootPublicKey, mcubootPublicKey } from '@holdfast/crypto';
+import { type McubootPublicKey, mcubootPublicKey } from '../../mcuboot/index.ts';
 import { HoldfastError } from '@holdfast/kernel';
-import { type BootDecision, Bootloader, type BootEvent } from '../virtual/bootloader.ts';
-import { type Fault, PowerSupply } from '../virtual/faults.ts';
-import { NorFlash } from '../virtual/flash.ts';
-import { FuseBank } from '../virtual/fuses.ts';
-import { BOARDS, type BoardName } from '../virtual/geometry.ts';
-import { planSlots, type SlotPlan } from '../virtual/slots.ts';
-import { padTo } from '../virtual/swap.ts';
-import { UpdateSlot } from '../virtual/update-slot.ts';
+import { type BootDecision, Bootloader, type BootEvent } from '../bootloader.ts';
+import { type Fault, PowerSupply } from '../faults.ts';
+import { NorFlash } from '../flash.ts';
+import { FuseBank } from '../fuses.ts';
+import { BOARDS, type BoardName } from '../geometry.ts';
+import { planSlots, type SlotPlan } from '../slots.ts';
+import { padTo } from '../swap.ts';
+import { UpdateSlot } from '../update-slot.ts';
 import { makeTestKey, type TestKey } from './images.ts';
 
 /** State of a board between two operations. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   type Attester,
   type DiceKey,
@@ -8,7 +7,8 @@ import {
   issueAnchorCertificate,
   issueLayerCertificate,
   layerInputs,
-} from '@holdfast/crypto';
+} from '../evidence/index.ts';
+import { sha256 } from '../primitives/hash.ts';
 import { encodeUtf8 } from '@holdfast/kernel';
 import type { LayerDescriptor } from '@holdfast/wire/eat';
 import { type DiceMode, encodeEcSpki } from '@holdfast/wire/x509';
@@ -29,7 +29,7 @@ export function fixedCode(name: string, authority: Uint8Array): MeasuredCode {
   return {
     code,
     authority,
-    digest: new Uint8Array(createHash('sha256').update(code).digest()),
+    digest: sha256(code),
     digestAlgorithm: 'sha256',
   };
 }

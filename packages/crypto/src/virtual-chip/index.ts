@@ -1,0 +1,13 @@
+export { type Backing, memoryBacking } from './backing.ts';
+export { encodeBootProgram } from './boot-program.ts';
+export type { BootEvent } from './bootloader.ts';
+export { type Fault, PowerSupply } from './faults.ts';
+export { type BootResult, bootChip, encodeKeyRecord, keyRecordSize } from './first-stage.ts';
+export { erasedFlashState, NorFlash } from './flash.ts';
+export { FUSE_BYTES, FuseBank, MAX_SECURITY_COUNTER } from './fuses.ts';
+export { BOARDS, type BoardLayout, type BoardName } from './geometry.ts';
+export { attestationAnchor } from './identity-layers.ts';
+export { BackupRegisters, REGISTER_BYTES } from './registers.ts';
+export { planSlots, type SlotPlan } from './slots.ts';
+export { padTo } from './swap.ts';
+export { UpdateSlot } from './update-slot.ts';
