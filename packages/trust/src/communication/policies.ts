@@ -95,7 +95,7 @@ export class Policies {
     if (target.kind === 'device' && (await devices.find(tenant, target.id)) === undefined) {
       throw new HoldfastError('identity.unknown_device');
     }
-    const attached = await policies.attachedTo(tenant, [target]);
+    const attached = await policies.attachedTo(tenant, target);
     if (!attached.includes(name) && attached.length >= MAX_ATTACHED) {
       throw new HoldfastError('communication.too_many_policies', { limit: MAX_ATTACHED });
     }

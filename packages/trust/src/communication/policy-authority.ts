@@ -1,6 +1,6 @@
 import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
 import type { PeerVerdict } from '../identity/index.ts';
-import type { DeviceRepository, PolicyRecord, PolicyRepository, ProductRepository, Tenant } from '../ports/index.ts';
+import type { PolicyRecord, PolicyRepository, ProductRepository, Tenant } from '../ports/index.ts';
 import type { DevicePosture, PostureReader } from '../posture/index.ts';
 import {
   BUILTIN_PREFIX,
@@ -28,10 +28,9 @@ export interface ConnectionFacts {
 }
 
 export interface PolicyAuthorityPorts {
-  readonly policies: Pick<PolicyRepository, 'find' | 'attachedTo'>;
-  readonly devices: Pick<DeviceRepository, 'groupsOf'>;
+  readonly policies: Pick<PolicyRepository, 'find' | 'reaching'>;
   readonly products: Pick<ProductRepository, 'find'>;
-  readonly posture: PostureReader;
+  readonly posture: Pick<PostureReader, 'describe'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly scopeOf: (tenant: Tenant) => ArnScope;
@@ -66,11 +65,17 @@ export class PolicyAuthority {
       const context = contextOf(peer, connection, undefined);
       return this.#rights('full', { names: [CLAIM_POLICY.name], policies: [CLAIM_POLICY] }, undefined, context);
     }
-    const { tenant } = peer.principal;
-    const standing = await this.#ports.posture.postureOf(peer.principal);
+    const { tenant, deviceId } = peer.principal;
+    const { policies, posture, products } = this.#ports;
+    const [product, attached] = await Promise.all([
+      products.find(tenant, peer.device.product),
+      policies.reaching(tenant, deviceId),
+    ]);
+    const [standing, granted] = await Promise.all([
+      posture.describe(peer.device, product),
+      this.#grantedTo(tenant, [...(product?.policies ?? []), ...attached]),
+    ]);
     const context = contextOf(peer, connection, standing);
-    const product = await this.#ports.products.find(tenant, peer.device.product);
-    const granted = await this.#grantedTo(peer, product?.policies ?? []);
     if (standing.rights === 'none')
       return this.#rights('none', { ...granted, policies: [EMPTY_POLICY] }, undefined, context);
     if (standing.rights === 'full') return this.#rights('full', granted, undefined, context);
@@ -89,15 +94,8 @@ export class PolicyAuthority {
     return new Rights(level, compiled, this.#ports.clock, granted.names);
   }
 
-  async #grantedTo(peer: Extract<AdmittedPeer, { kind: 'device' }>, ofProduct: readonly string[]): Promise<Granted> {
-    const { devices, policies } = this.#ports;
-    const { tenant, deviceId } = peer.principal;
-    const groups = await devices.groupsOf(tenant, deviceId);
-    const attached = await policies.attachedTo(tenant, [
-      { kind: 'device', id: deviceId },
-      ...groups.map((id) => ({ kind: 'group', id }) as const),
-    ]);
-    const names = [...new Set([...ofProduct, ...attached])];
+  async #grantedTo(tenant: Tenant, all: readonly string[]): Promise<Granted> {
+    const names = [...new Set(all)];
     if (names.length === 0) return { names: [DEVICE_POLICY.name], policies: [DEVICE_POLICY] };
     return { names, policies: [...(await this.#load(tenant, names)), PROOF_POLICY] };
   }

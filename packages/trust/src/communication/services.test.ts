@@ -100,11 +100,13 @@ let explainer: Explainer;
 const repository = {
   find: (_: string, name: string) => Promise.resolve(records.get(name)),
   list: () => Promise.resolve({ rows: [...records.values()], next: undefined }),
-  attachedTo: (_: string, targets: readonly PolicyTarget[]) =>
+  attachedTo: (_: string, { id, kind }: PolicyTarget) =>
     Promise.resolve(
-      attachments
-        .filter(({ target }) => targets.some(({ id, kind }) => target.id === id && target.kind === kind))
-        .map(({ name }) => name),
+      attachments.filter(({ target }) => target.id === id && target.kind === kind).map(({ name }) => name),
+    ),
+  reaching: (_: string, deviceId: string) =>
+    Promise.resolve(
+      attachments.filter(({ target }) => [deviceId, 'floor-1'].includes(target.id)).map(({ name }) => name),
     ),
   targetsOf: (_: string, name: string) =>
     Promise.resolve(attachments.filter((each) => each.name === name).map(({ target }) => target)),
@@ -130,7 +132,6 @@ beforeEach(() => {
   device = { tenant: T, deviceId: 'lamp-1', product: 'lamp', attributes: { zone: 'north' }, state: 'active' } as never;
   const devices = {
     find: (_: string, deviceId: string) => Promise.resolve(deviceId === 'lamp-1' ? device : undefined),
-    groupsOf: () => Promise.resolve(['floor-1']),
   };
   const clock = new ManualClock();
   policies = new Policies({
@@ -149,10 +150,9 @@ beforeEach(() => {
   });
   authority = new PolicyAuthority({
     policies: repository,
-    devices,
     products: { find: () => Promise.resolve(product as ProductRecord | undefined) },
     posture: {
-      postureOf: () =>
+      describe: () =>
         Promise.resolve({ posture: 'proven', reasons: [], since: undefined, evidence: undefined, ...posture }),
     },
     clock,

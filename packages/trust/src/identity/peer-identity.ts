@@ -37,13 +37,13 @@ export class PeerIdentity implements PeerIdentifier {
 
   identify(fingerprint: Fingerprint, now: EpochMs): Promise<PeerVerdict> {
     return onFreshRead(async () => {
-      const certificate = await this.#ports.certificates.find(fingerprint);
+      const found = await this.#ports.certificates.findWithIssuer(fingerprint);
+      const certificate = found?.certificate;
       const code = refusalOfCertificate(certificate, now);
       if (certificate === undefined || code !== undefined) {
         return refused(code ?? 'identity.unknown_certificate', certificate?.subjectId);
       }
-      const issuer = await this.#ports.certificates.find(certificate.issuer);
-      if (issuer?.state !== 'active') return refused('identity.certificate_revoked', certificate.subjectId);
+      if (found?.issuerState !== 'active') return refused('identity.certificate_revoked', certificate.subjectId);
       return this.#holder(certificate, now);
     });
   }

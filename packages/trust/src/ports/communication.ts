@@ -25,8 +25,10 @@ export interface PolicyRepository {
   find(tenant: Tenant, name: string): Promise<PolicyRecord | undefined>;
   /** In order of name. */
   list(tenant: Tenant, page: PageRequest): Promise<Page<PolicyRecord>>;
-  /** Names attached to any of the targets, each once, in order. */
-  attachedTo(tenant: Tenant, targets: readonly PolicyTarget[]): Promise<readonly string[]>;
+  /** Names attached to the target itself, in order. */
+  attachedTo(tenant: Tenant, target: PolicyTarget): Promise<readonly string[]>;
+  /** Names attached to the device or to any of its groups, each once, in order. */
+  reaching(tenant: Tenant, deviceId: DeviceId): Promise<readonly string[]>;
   /** At most `limit` targets a policy is attached to. */
   targetsOf(tenant: Tenant, name: string, limit: number): Promise<readonly PolicyTarget[]>;
   /** Conflicts when the name exists. */
@@ -41,8 +43,37 @@ export interface PolicyRepository {
   detaching(tenant: Tenant, name: string, target: PolicyTarget): Write;
 }
 
+/** One shadow of a device, without what it says: that lies sealed under `shadow`, `{device}/{name}` and the version. */
+export interface ShadowRecord {
+  readonly tenant: Tenant;
+  readonly deviceId: DeviceId;
+  /** Empty for the classic shadow. */
+  readonly name: string;
+  /** From 1; goes on after the shadow was deleted. */
+  readonly version: number;
+  readonly changedAt: EpochMs;
+  /** A deleted shadow is kept for its version alone. */
+  readonly deleted: boolean;
+}
+
+export interface ShadowRepository {
+  /** Also a deleted one. */
+  find(tenant: Tenant, deviceId: DeviceId, name: string): Promise<ShadowRecord | undefined>;
+  /** Names of the named shadows that are not deleted, in order; `after` is a name. */
+  names(tenant: Tenant, deviceId: DeviceId, page: PageRequest): Promise<Page<string>>;
+  /** Of the device, deleted ones included. */
+  count(tenant: Tenant, deviceId: DeviceId): Promise<number>;
+  /** Conflicts when the shadow exists. */
+  inserting(shadow: ShadowRecord): Write;
+  /** Conflicts unless the row still has `from.version`. */
+  changing(from: ShadowRecord, to: ShadowRecord): Write;
+  /** Drops what was deleted before `at`. */
+  forgetting(tenant: Tenant, deviceId: DeviceId, at: EpochMs): Write;
+}
+
 export interface CommunicationRepositories {
   readonly policies: PolicyRepository;
+  readonly shadows: ShadowRepository;
 }
 
 /** Who is connected, over what. */

@@ -3,6 +3,7 @@ import type { DeviceId, Fingerprint, Sha256Hex, Tenant } from './ids.ts';
 import type { EnrollmentRequestRepository, OneTimePasswordRepository } from './enrollment.ts';
 import type { CertificateHoldRepository, CrlRepository, TicketEpochRepository } from './revocation.ts';
 import type { OperatorRepository } from './operators.ts';
+import type { ManufacturerRepository, ProvisioningTemplateRepository } from './provisioning.ts';
 import type { Page, PageRequest, Write } from './store.ts';
 
 /** ISO/IEC 24760 lifecycle with the two states that hold a device back: `suspended` and `quarantined`. */
@@ -73,11 +74,15 @@ export interface DeviceRepository {
   leaving(tenant: Tenant, deviceId: DeviceId, group: string): Write;
 }
 
-/** What a certificate is for: an issuance template, or `cross` for one root's key certified by another root. */
+/**
+ * What a certificate is for: an issuance template, `cross` for one root's key certified by another root, or
+ * `manufacturer` for somebody else's authority whose devices are taken in.
+ */
 export type CertificateProfile =
   | 'root'
   | 'issuing'
   | 'cross'
+  | 'manufacturer'
   | 'device'
   | 'claim'
   | 'server'
@@ -106,7 +111,10 @@ export type EnrollmentDoorName = 'aws-claim' | 'est' | 'local';
 export interface CertificateRecord {
   readonly tenant: Tenant;
   readonly fingerprint: Fingerprint;
-  /** Lower-case hex of the magnitude. */
+  /**
+   * Lower-case hex of the magnitude. A certificate of somebody else's authority has `{issuer}:` before it: serial
+   * numbers are unique by issuer alone (RFC 5280 4.1.2.2), and nobody may take one of ours.
+   */
   readonly serialNumber: string;
   readonly profile: CertificateProfile;
   readonly state: CertificateState;
@@ -137,8 +145,16 @@ export type CertificateChange = Partial<
 /** What a revocation list says of a certificate; a fleet's worth of them is read at once. */
 export type RevokedCertificate = Pick<CertificateRecord, 'serialNumber' | 'revokedAt' | 'revocationReason'>;
 
+export interface IssuedCertificate {
+  readonly certificate: CertificateRecord;
+  /** Undefined when the registry does not know the issuer. */
+  readonly issuerState: CertificateState | undefined;
+}
+
 export interface CertificateRepository {
   find(fingerprint: Fingerprint): Promise<CertificateRecord | undefined>;
+  /** A certificate and where its issuer stands, as of one moment. */
+  findWithIssuer(fingerprint: Fingerprint): Promise<IssuedCertificate | undefined>;
   findBySerial(serialNumber: string): Promise<CertificateRecord | undefined>;
   /** All that were ever attached to the device, newest first. */
   ofDevice(tenant: Tenant, deviceId: DeviceId): Promise<readonly CertificateRecord[]>;
@@ -201,6 +217,8 @@ export interface ClaimRecord {
   readonly autoRegister: boolean;
   readonly createdAt: EpochMs;
   readonly createdBy: string;
+  /** The provisioning template its devices are registered by; the product's own rules when undefined. */
+  readonly template?: string | undefined;
 }
 
 export interface ClaimSerial {
@@ -261,6 +279,8 @@ export interface IdentityRepositories {
   readonly tokens: OwnershipTokenRepository;
   readonly passwords: OneTimePasswordRepository;
   readonly enrollmentRequests: EnrollmentRequestRepository;
+  readonly templates: ProvisioningTemplateRepository;
+  readonly manufacturers: ManufacturerRepository;
   readonly crls: CrlRepository;
   readonly operators: OperatorRepository;
   readonly epochs: TicketEpochRepository;

@@ -1,5 +1,12 @@
 import type { ErrorCode, EpochMs } from '@holdfast/kernel';
-import type { AcceptedEvidence, DeviceId, Posture, PostureReason } from '../ports/index.ts';
+import type {
+  AcceptedEvidence,
+  DeviceId,
+  DeviceRecord,
+  Posture,
+  PostureReason,
+  ProductRecord,
+} from '../ports/index.ts';
 import type { DevicePrincipal } from '../principal.ts';
 
 /** `restricted` keeps update, evidence, time, health and renewal; `none` keeps nothing. */
@@ -47,4 +54,6 @@ export interface DevicePosture {
 /** What the communication room asks on connect and on `posture.changed`, and the update room before it gives a job. */
 export interface PostureReader {
   postureOf(device: Pick<DevicePrincipal, 'tenant' | 'deviceId'>): Promise<DevicePosture>;
+  /** The same for a device and a product that were read already; an absent product is read here. */
+  describe(device: DeviceRecord, product?: ProductRecord): Promise<DevicePosture>;
 }

@@ -51,8 +51,8 @@ export class Postures implements PostureReader {
     return this.describe(device);
   }
 
-  async describe(device: DeviceRecord): Promise<DevicePosture> {
-    const product = await this.#ports.products.find(device.tenant, device.product);
+  async describe(device: DeviceRecord, known?: ProductRecord): Promise<DevicePosture> {
+    const product = known ?? (await this.#ports.products.find(device.tenant, device.product));
     if (!product) throw new HoldfastError('identity.unknown_product', { product: device.product });
     return judgeNow(product, device, await this.#ports.postures.find(device.tenant, device.deviceId));
   }

@@ -11,6 +11,7 @@ import { communicationRepositories } from './communication.ts';
 import { type PlaceSealer, SealedMessageKeys } from './communication-keys.ts';
 import { MessageOpener, MessageSealer } from './communication-messages.ts';
 import { SqlDurableStore } from './communication-mqtt.ts';
+import { identityRepositories } from './identity.ts';
 import { SqlSealedRecords } from './storage-records.ts';
 
 const T = 'default';
@@ -70,9 +71,16 @@ describe('policy rows', () => {
       policies.attaching(T, 'p', group),
       policies.attaching(T, 'q', group),
     ]);
-    expect(await policies.attachedTo(T, [device, group])).toEqual(['p', 'q']);
-    expect(await policies.attachedTo(T, [device])).toEqual(['p']);
-    expect(await policies.attachedTo(T, [])).toEqual([]);
+    expect(await policies.attachedTo(T, group)).toEqual(['p', 'q']);
+    expect(await policies.attachedTo(T, device)).toEqual(['p']);
+    expect(await policies.attachedTo(T, { kind: 'device', id: 'nobody' })).toEqual([]);
+    expect(await policies.reaching(T, device.id)).toEqual(['p']);
+    expect(await policies.reaching(T, 'lamp-2')).toEqual([]);
+    const { devices } = identityRepositories(opened.reader);
+    await opened.store.commit(['lamp-1', 'lamp-2'].map((id) => devices.joining(T, id, group.id)));
+    expect(await policies.reaching(T, device.id)).toEqual(['p', 'q']);
+    expect(await policies.reaching(T, 'lamp-2')).toEqual(['p', 'q']);
+    expect(await policies.reaching('other', 'lamp-2')).toEqual([]);
     expect(await policies.targetsOf(T, 'p', 10)).toEqual([device, group]);
     await expect(opened.store.commit([policies.attaching(T, 'none', device)])).rejects.toThrowError(conflict);
     await expect(opened.store.commit([policies.removing(policy('q'))])).rejects.toThrowError(conflict);

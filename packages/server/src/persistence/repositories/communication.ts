@@ -1,5 +1,6 @@
 import type {
   CommunicationRepositories,
+  DeviceId,
   Page,
   PageRequest,
   PolicyRecord,
@@ -14,6 +15,7 @@ import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { PolicyTable } from '../tables/communication.ts';
 import { compileWrite } from '../write.ts';
+import { SqlShadowRepository } from './communication-shadows.ts';
 import { pageOf } from './keyset-page.ts';
 
 const readPolicy = defineRead((arg: ArgumentOf<{ tenant: string; name: string }>) =>
@@ -41,6 +43,39 @@ const readTargets = defineRead((arg: ArgumentOf<{ tenant: string; name: string; 
     .limit(arg('limit')),
 );
 
+const readAttached = defineRead((arg: ArgumentOf<{ tenant: string; kind: string; id: string }>) =>
+  query
+    .selectFrom('policy_attachments')
+    .select('policy')
+    .where('tenant', '=', arg('tenant'))
+    .where('target_kind', '=', arg('kind'))
+    .where('target_id', '=', arg('id'))
+    .orderBy('policy'),
+);
+
+const readReaching = defineRead((arg: ArgumentOf<{ tenant: string; deviceId: string }>) =>
+  query
+    .selectFrom('policy_attachments')
+    .select('policy')
+    .where('tenant', '=', arg('tenant'))
+    .where('target_kind', '=', 'device')
+    .where('target_id', '=', arg('deviceId'))
+    .union(
+      query
+        .selectFrom('device_groups')
+        .innerJoin('policy_attachments', (join) =>
+          join
+            .onRef('policy_attachments.tenant', '=', 'device_groups.tenant')
+            .onRef('policy_attachments.target_id', '=', 'device_groups.group_name')
+            .on('policy_attachments.target_kind', '=', 'group'),
+        )
+        .select('policy_attachments.policy')
+        .where('device_groups.tenant', '=', arg('tenant'))
+        .where('device_groups.device_id', '=', arg('deviceId')),
+    )
+    .orderBy('policy'),
+);
+
 class SqlPolicyRepository implements PolicyRepository {
   readonly #reader: Reader;
 
@@ -58,21 +93,13 @@ class SqlPolicyRepository implements PolicyRepository {
     return pageOf(rows.map(fromRow), page, ({ name }) => name);
   }
 
-  async attachedTo(tenant: Tenant, targets: readonly PolicyTarget[]): Promise<readonly string[]> {
-    if (targets.length === 0) return [];
-    const rows = await this.#reader.all(
-      query
-        .selectFrom('policy_attachments')
-        .select('policy')
-        .distinct()
-        .where('tenant', '=', tenant)
-        .where((each) =>
-          each.or(
-            targets.map(({ kind, id }) => each.and([each('target_kind', '=', kind), each('target_id', '=', id)])),
-          ),
-        )
-        .orderBy('policy'),
-    );
+  async attachedTo(tenant: Tenant, { kind, id }: PolicyTarget): Promise<readonly string[]> {
+    const rows = await this.#reader.all(readAttached({ tenant, kind, id }));
+    return rows.map(({ policy }) => policy);
+  }
+
+  async reaching(tenant: Tenant, deviceId: DeviceId): Promise<readonly string[]> {
+    const rows = await this.#reader.all(readReaching({ tenant, deviceId }));
     return rows.map(({ policy }) => policy);
   }
 
@@ -140,7 +167,7 @@ class SqlPolicyRepository implements PolicyRepository {
 }
 
 export function communicationRepositories(reader: Reader): CommunicationRepositories {
-  return { policies: new SqlPolicyRepository(reader) };
+  return { policies: new SqlPolicyRepository(reader), shadows: new SqlShadowRepository(reader) };
 }
 
 function fromRow(row: PolicyTable): PolicyRecord {

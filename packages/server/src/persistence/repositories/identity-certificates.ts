@@ -6,7 +6,9 @@ import type {
   CertificateRepository,
   CrlRepository,
   DeviceId,
+  CertificateState,
   Fingerprint,
+  IssuedCertificate,
   KeyOwner,
   KeyOwnerRepository,
   Page,
@@ -27,6 +29,15 @@ import { pageOf } from './keyset-page.ts';
 
 const readCertificate = defineRead((arg: ArgumentOf<{ fingerprint: string }>) =>
   query.selectFrom('certificates').selectAll().where('fingerprint', '=', arg('fingerprint')),
+);
+
+const readIssued = defineRead((arg: ArgumentOf<{ fingerprint: string }>) =>
+  query
+    .selectFrom('certificates')
+    .leftJoin('certificates as issuers', 'issuers.fingerprint', 'certificates.issuer')
+    .selectAll('certificates')
+    .select('issuers.state as issuer_state')
+    .where('certificates.fingerprint', '=', arg('fingerprint')),
 );
 
 const readBySerial = defineRead((arg: ArgumentOf<{ serialNumber: string }>) =>
@@ -109,6 +120,11 @@ export class SqlCertificateRepository implements CertificateRepository {
   async find(fingerprint: Fingerprint): Promise<CertificateRecord | undefined> {
     const row = await this.#reader.first(readCertificate({ fingerprint }));
     return row && fromRow(row);
+  }
+
+  async findWithIssuer(fingerprint: Fingerprint): Promise<IssuedCertificate | undefined> {
+    const row = await this.#reader.first(readIssued({ fingerprint }));
+    return row && { certificate: fromRow(row), issuerState: (row.issuer_state ?? undefined) as CertificateState };
   }
 
   async findBySerial(serialNumber: string): Promise<CertificateRecord | undefined> {
