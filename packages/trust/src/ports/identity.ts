@@ -4,6 +4,7 @@ import type { EnrollmentRequestRepository, OneTimePasswordRepository } from './e
 import type { CertificateHoldRepository, CrlRepository, TicketEpochRepository } from './revocation.ts';
 import type { OperatorRepository } from './operators.ts';
 import type { ManufacturerRepository, ProvisioningTemplateRepository } from './provisioning.ts';
+import type { ManufacturerRepository, ProvisioningTemplateRepository } from './provisioning.ts';
 import type { Page, PageRequest, Write } from './store.ts';
 
 /** ISO/IEC 24760 lifecycle with the two states that hold a device back: `suspended` and `quarantined`. */
@@ -82,6 +83,7 @@ export type CertificateProfile =
   | 'root'
   | 'issuing'
   | 'cross'
+  | 'manufacturer'
   | 'manufacturer'
   | 'device'
   | 'claim'
@@ -279,6 +281,8 @@ export interface IdentityRepositories {
   readonly tokens: OwnershipTokenRepository;
   readonly passwords: OneTimePasswordRepository;
   readonly enrollmentRequests: EnrollmentRequestRepository;
+  readonly templates: ProvisioningTemplateRepository;
+  readonly manufacturers: ManufacturerRepository;
   readonly templates: ProvisioningTemplateRepository;
   readonly manufacturers: ManufacturerRepository;
   readonly crls: CrlRepository;

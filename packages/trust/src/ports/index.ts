@@ -6,6 +6,7 @@ export type * from './identity.ts';
 export * from './ids.ts';
 export type * from './operators.ts';
 export type * from './posture.ts';
+export type * from './provisioning.ts';
 export type * from './revocation.ts';
 export type * from './storage.ts';
 export type * from './store.ts';

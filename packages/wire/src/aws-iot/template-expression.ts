@@ -33,6 +33,8 @@ const MAX_ITEMS = 64;
 const MAX_TEXT = 4096;
 const PLACE = /\$\{(!?[^${}]{0,256})\}/g;
 
+type Kind<Name extends Expression['kind']> = Extract<Expression, { readonly kind: Name }>;
+
 const wrong = (field: string, reason: string): HoldfastError => new HoldfastError('wire.malformed', { field, reason });
 
 type Read = (value: JsonValue, at: Place) => Expression;
@@ -160,22 +162,31 @@ function evaluate(expression: Expression, values: ExpressionValues, field: strin
       if (chosen === undefined) throw wrong(field, 'index outside the list');
       return chosen;
     }
-    case 'find': {
-      const [first, second] = expression.keys;
-      const found = values.mappings.get(expression.map)?.get(text(first))?.get(text(second));
-      if (found === undefined) throw wrong(field, 'not in the mapping');
-      return found;
-    }
-    case 'sub': {
-      const given = new Map(expression.given);
-      const filled = expression.text.replaceAll(PLACE, (_, name: string) => {
-        if (name.startsWith('!')) return `\${${name.slice(1)}}`;
-        const own = given.get(name);
-        return own === undefined ? parameterOf(name, values, field) : text(own);
-      });
-      return bounded(filled, field);
-    }
+    case 'find':
+      return foundIn(expression, values, field);
+    case 'sub':
+      return filledIn(expression, values, field);
   }
+}
+
+function foundIn({ map, keys }: Kind<'find'>, values: ExpressionValues, field: string): string {
+  const [first, second] = keys.map((key) => evaluateText(key, values, field));
+  const found = values.mappings
+    .get(map)
+    ?.get(first ?? '')
+    ?.get(second ?? '');
+  if (found === undefined) throw wrong(field, 'not in the mapping');
+  return found;
+}
+
+function filledIn({ text, given }: Kind<'sub'>, values: ExpressionValues, field: string): string {
+  const own = new Map(given);
+  const filled = text.replaceAll(PLACE, (_, name: string) => {
+    if (name.startsWith('!')) return `\${${name.slice(1)}}`;
+    const expression = own.get(name);
+    return expression === undefined ? parameterOf(name, values, field) : evaluateText(expression, values, field);
+  });
+  return bounded(filled, field);
 }
 
 function parameterOf(name: string, { parameters }: ExpressionValues, field: string): string {

@@ -9,6 +9,7 @@ import { OPERATORS_0007 } from './0007-operators.ts';
 import { REVOCATION_LISTS_0009 } from './0009-revocation-lists.ts';
 import { TICKET_EPOCHS_0008 } from './0008-ticket-epochs.ts';
 import { EST_0011 } from './0011-est.ts';
+import { PROVISIONING_0012 } from './0012-provisioning.ts';
 
 /** Every step of the schema. A room adds its own under the next free number. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   TICKET_EPOCHS_0008,
   REVOCATION_LISTS_0009,
   EST_0011,
+  PROVISIONING_0012,
 ];

@@ -230,6 +230,7 @@ function claimToRow(claim: ClaimRecord): ClaimTable {
     auto_register: claim.autoRegister ? 1 : 0,
     created_at: claim.createdAt,
     created_by: claim.createdBy,
+    template: claim.template ?? null,
   };
 }
 
@@ -249,6 +250,7 @@ function claimFromRow(row: ClaimTable): ClaimRecord {
     autoRegister: row.auto_register === 1,
     createdAt: row.created_at,
     createdBy: row.created_by,
+    template: row.template ?? undefined,
   };
 }
 

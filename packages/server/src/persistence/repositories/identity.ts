@@ -7,6 +7,7 @@ import { SqlEnrollmentRequestRepository, SqlOneTimePasswordRepository } from './
 import { SqlTicketEpochRepository } from './identity-epochs.ts';
 import { SqlCertificateHoldRepository } from './identity-holds.ts';
 import { SqlOperatorRepository } from './identity-operators.ts';
+import { SqlManufacturerRepository, SqlProvisioningTemplateRepository } from './identity-provisioning.ts';
 
 export function identityRepositories(reader: Reader): IdentityRepositories {
   return {
@@ -17,6 +18,8 @@ export function identityRepositories(reader: Reader): IdentityRepositories {
     tokens: new SqlOwnershipTokenRepository(reader),
     passwords: new SqlOneTimePasswordRepository(reader),
     enrollmentRequests: new SqlEnrollmentRequestRepository(reader),
+    templates: new SqlProvisioningTemplateRepository(reader),
+    manufacturers: new SqlManufacturerRepository(reader),
     crls: new SqlCrlRepository(reader),
     operators: new SqlOperatorRepository(reader),
     holds: new SqlCertificateHoldRepository(reader),

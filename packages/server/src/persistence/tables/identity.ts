@@ -73,6 +73,7 @@ export interface ClaimTable {
   auto_register: number;
   created_at: number;
   created_by: string;
+  template: string | null;
 }
 
 interface ClaimSerialTable {
@@ -149,6 +150,42 @@ export interface EnrollmentRequestTable {
   certificate: string | null;
 }
 
+export interface ProvisioningTemplateTable {
+  tenant: string;
+  name: string;
+  kind: string;
+  product: string;
+  /** JSON of a `ProvisioningRule`. */
+  rule: string | null;
+  /** JSON of a `ProvisioningWebhook`. */
+  webhook: string | null;
+  version: number;
+  used: number;
+  created_at: number;
+  changed_at: number;
+}
+
+interface ProvisioningTemplateVersionTable {
+  tenant: string;
+  name: string;
+  version: number;
+  body: string;
+  created_at: number;
+  created_by: string;
+}
+
+export interface ManufacturerTable {
+  tenant: string;
+  fingerprint: string;
+  state: string;
+  registration: string;
+  product: string;
+  hardware_revision: string;
+  template: string | null;
+  created_at: number;
+  created_by: string;
+}
+
 interface TicketEpochTable {
   tenant: string;
   epoch: number;
@@ -163,6 +200,9 @@ export interface IdentityTables {
   claim_serials: ClaimSerialTable;
   ownership_tokens: OwnershipTokenTable;
   one_time_passwords: OneTimePasswordTable;
+  provisioning_templates: ProvisioningTemplateTable;
+  provisioning_template_versions: ProvisioningTemplateVersionTable;
+  manufacturers: ManufacturerTable;
   enrollment_requests: EnrollmentRequestTable;
   crls: CrlTable;
   operators: OperatorTable;
