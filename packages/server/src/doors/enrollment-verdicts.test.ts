@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createCsr, createSigner, generatePrivateKey, importPrivateKey, PrivateKey } from '@holdfast/crypto';
 import { encodeBase64, HoldfastError, silentLog } from '@holdfast/kernel';
 import {
+  type CertificateWish,
   CLAIM_RULES,
   deviceUri,
   type EnrollmentContext,
@@ -9,6 +10,7 @@ import {
   REGISTRATION_RULES,
   ServerIdentity,
 } from '@holdfast/trust/identity';
+import type { EnrollmentTerms, OneTimePassword } from '@holdfast/trust/ports';
 import type { ClaimPrincipal } from '@holdfast/trust/principal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OPENSSL_REQUESTS } from '../testing/csr-vectors.ts';
@@ -25,34 +27,83 @@ interface Attempt {
 
 interface Row {
   readonly name: string;
+  /** What it takes to get here: some doors have no request, or certify no key of it. */
+  readonly about?: 'request' | 'key' | 'server-key';
   /** Rule of the policy table that this row breaks. */
   readonly rule?: string;
   readonly code: string;
+  /** Action of the audit entry, where it is no refusal. */
+  readonly audit?: string;
   readonly prepare: (world: IdentityWorld, serial: string) => Promise<Partial<Attempt>>;
 }
 
-type Door = (world: IdentityWorld, attempt: Attempt) => Promise<string>;
+interface Door {
+  readonly lacks: readonly Row['about'][];
+  readonly enter: (world: IdentityWorld, attempt: Attempt) => Promise<string>;
+}
 
 const contextFor = (attempt: Attempt, door: EnrollmentContext['door']): EnrollmentContext => ({
   ...connection('c1', door),
   template: attempt.template,
-  ...(attempt.binding === undefined ? {} : { channelBinding: () => ({ bytes: attempt.binding ?? new Uint8Array() }) }),
+  ...(attempt.binding === undefined
+    ? {}
+    : { channelBinding: () => ({ kind: 'tls-unique', bytes: attempt.binding ?? new Uint8Array() }) }),
 });
 
-/** Every way in. A rule that only one of them knows fails the table. */
-const DOORS: Readonly<Record<string, Door>> = {
-  'AWS fleet provisioning': async ({ enrollment }, attempt) => {
+const fleet =
+  (wishOf: (attempt: Attempt) => CertificateWish): Door['enter'] =>
+  async ({ enrollment }, attempt) => {
     const context = contextFor(attempt, 'aws-claim');
-    const { ownershipToken } = await enrollment.createCertificate(attempt.claim, { csrDer: attempt.csr }, context);
+    const { ownershipToken } = await enrollment.createCertificate(attempt.claim, wishOf(attempt), context);
     const wish = {
       template: attempt.template ?? 'default',
       ownershipToken,
       parameters: { SerialNumber: attempt.serial },
     };
     return (await enrollment.registerThing(attempt.claim, wish, context)).deviceId;
+  };
+
+const est =
+  (enroll: 'enrollDirect' | 'enrollWithServerKey', opened: 'by certificate' | 'by password'): Door['enter'] =>
+  async (world, attempt) => {
+    const password = opened === 'by password' ? await passwordFor(world, attempt) : undefined;
+    const context = { ...contextFor(attempt, 'est'), password };
+    return (await world.enrollment[enroll](attempt.claim, attempt.csr, context)).deviceId;
+  };
+
+/** As if it had been made before whatever happened to the claim. */
+async function passwordFor({ opened, repositories, clock }: IdentityWorld, { claim, serial }: Attempt) {
+  const password: OneTimePassword = {
+    passwordId: `password-${serial}`,
+    tenant: claim.tenant,
+    claimId: claim.claimId,
+    serialNumber: serial,
+    verifier: new Uint8Array(32),
+    state: 'open',
+    expiresAt: clock.now() + 3_600_000,
+    createdAt: clock.now(),
+    createdBy: 'operator:alice',
+    usedAt: undefined,
+    usedKey: undefined,
+  };
+  await opened.store.commit([repositories.passwords.inserting(password)]);
+  return password;
+}
+
+const OWN_KEY = ['server-key'] as const;
+const SERVER_KEY = ['key'] as const;
+
+/** Every way in. A rule that only one of them knows fails the table. */
+const DOORS: Readonly<Record<string, Door>> = {
+  'AWS fleet provisioning': { lacks: OWN_KEY, enter: fleet(({ csr }) => ({ csrDer: csr })) },
+  'AWS fleet provisioning with a key of the server': {
+    lacks: ['key', 'request'],
+    enter: fleet(() => ({ serverKey: true })),
   },
-  EST: async ({ enrollment }, attempt) =>
-    (await enrollment.enrollDirect(attempt.claim, attempt.csr, contextFor(attempt, 'est'))).deviceId,
+  'EST simpleenroll': { lacks: OWN_KEY, enter: est('enrollDirect', 'by certificate') },
+  'EST simpleenroll by password': { lacks: OWN_KEY, enter: est('enrollDirect', 'by password') },
+  'EST serverkeygen': { lacks: SERVER_KEY, enter: est('enrollWithServerKey', 'by certificate') },
+  'EST serverkeygen by password': { lacks: SERVER_KEY, enter: est('enrollWithServerKey', 'by password') },
 };
 
 const enrolled = async (world: IdentityWorld, serial: string): Promise<PrivateKey> => {
@@ -84,16 +135,19 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'a subject full of other names, which is not looked at',
+    about: 'request',
     code: 'allowed',
     prepare: async () => ({ csr: await makeCsr({ commonName: 'lamp-9","isCA":true,"x":"' }) }),
   },
   {
     name: 'the name the registry would give anyway',
+    about: 'request',
     code: 'allowed',
     prepare: async (_world, serial) => ({ csr: await uri(deviceUri('default', serial)) }),
   },
   {
     name: 'a request that is bound to its connection',
+    about: 'request',
     code: 'allowed',
     prepare: async () => ({
       binding: Uint8Array.of(1, 2, 3),
@@ -112,6 +166,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'a re-admitted device with the key it had, which was not stolen',
+    about: 'key',
     code: 'allowed',
     prepare: async (world, serial) => {
       const key = await enrolled(world, serial);
@@ -168,72 +223,84 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'a request with a bit of its key flipped',
+    about: 'request',
     rule: 'proof-of-possession',
     code: 'identity.bad_csr',
     prepare: async () => ({ csr: flipped(await makeCsr(), 80) }),
   },
   {
     name: 'a request with a bit of its signature flipped',
+    about: 'request',
     rule: 'proof-of-possession',
     code: 'identity.bad_csr',
     prepare: async () => ({ csr: flipped(await makeCsr(), -1) }),
   },
   {
     name: 'bytes that are no request',
+    about: 'request',
     rule: 'proof-of-possession',
     code: 'identity.bad_csr',
     prepare: async () => ({ csr: Uint8Array.of(0x30, 0) }),
   },
   {
     name: 'a key on P-192',
+    about: 'request',
     rule: 'proof-of-possession',
     code: 'identity.bad_csr',
     prepare: async () => ({ csr: OPENSSL_REQUESTS.p192 }),
   },
   {
     name: 'a curve that is spelt out',
+    about: 'request',
     rule: 'proof-of-possession',
     code: 'identity.bad_csr',
     prepare: async () => ({ csr: OPENSSL_REQUESTS.explicitCurve }),
   },
   {
     name: 'an RSA key of 1,024 bits',
+    about: 'key',
     rule: 'strong-key',
     code: 'identity.weak_key',
     prepare: async () => ({ csr: await makeCsr({ key: rsa(1024, 65_537) }) }),
   },
   {
     name: 'an RSA key with exponent 3',
+    about: 'key',
     rule: 'strong-key',
     code: 'identity.weak_key',
     prepare: async () => ({ csr: await makeCsr({ key: rsa(2048, 3) }) }),
   },
   {
     name: 'the wish to be an authority',
+    about: 'request',
     rule: 'no-authority',
     code: 'identity.ca_requested',
     prepare: async () => ({ csr: OPENSSL_REQUESTS.authority }),
   },
   {
     name: 'the wish to sign certificates',
+    about: 'request',
     rule: 'no-authority',
     code: 'identity.ca_requested',
     prepare: async () => ({ csr: OPENSSL_REQUESTS.certSigner }),
   },
   {
     name: "another device's name",
+    about: 'request',
     rule: 'own-name-only',
     code: 'identity.foreign_name',
     prepare: async () => ({ csr: await uri(deviceUri('default', 'lamp-9')) }),
   },
   {
     name: 'the name of a host',
+    about: 'request',
     rule: 'own-name-only',
     code: 'identity.foreign_name',
     prepare: async () => ({ csr: await makeCsr({ names: [{ kind: 'dns', text: 'localhost' }] }) }),
   },
   {
     name: 'a request made for another connection',
+    about: 'request',
     rule: 'bound-to-connection',
     code: 'identity.channel_binding',
     prepare: async () => ({
@@ -243,12 +310,14 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'the key of a device in the field',
+    about: 'key',
     rule: 'key-has-one-owner',
     code: 'identity.key_reuse',
     prepare: async (world, serial) => ({ csr: await makeCsr({ key: await enrolled(world, `${serial}-other`) }) }),
   },
   {
     name: 'the key of a revoked device',
+    about: 'key',
     rule: 'key-has-one-owner',
     code: 'identity.key_reuse',
     prepare: async (world, serial) => {
@@ -259,6 +328,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'a stolen key after its device was re-admitted',
+    about: 'key',
     rule: 'key-has-one-owner',
     code: 'identity.key_reuse',
     prepare: async (world, serial) => {
@@ -270,6 +340,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'the key of a re-admitted device under another serial number',
+    about: 'key',
     rule: 'key-of-this-device',
     code: 'identity.key_reuse',
     prepare: async (world, serial) => {
@@ -281,6 +352,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: "the claim's own key",
+    about: 'key',
     rule: 'key-has-one-owner',
     code: 'identity.key_reuse',
     prepare: async (world, serial) => {
@@ -293,6 +365,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'the key of a server',
+    about: 'key',
     rule: 'key-has-one-owner',
     code: 'identity.key_reuse',
     prepare: async (world) => {
@@ -305,6 +378,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'the key of the issuing authority',
+    about: 'key',
     rule: 'key-has-one-owner',
     code: 'identity.key_reuse',
     prepare: async (world) => ({
@@ -382,7 +456,42 @@ const ROWS: readonly Row[] = [
     code: 'identity.device_not_established',
     prepare: async (world, serial) => ({ claim: await world.addClaim({ serials: [serial], autoRegister: false }) }),
   },
+  {
+    name: 'a request that is not bound, where the product demands it',
+    about: 'request',
+    rule: 'bound-where-required',
+    code: 'identity.binding_required',
+    prepare: async (world, serial) => ({
+      binding: Uint8Array.of(1, 2, 3),
+      claim: await termsFor(world, serial, { binding: 'required' }),
+    }),
+  },
+  {
+    name: 'a key of the server, where the product has none made',
+    about: 'server-key',
+    rule: 'server-key-allowed',
+    code: 'identity.server_key_refused',
+    prepare: async (world, serial) => ({ claim: await termsFor(world, serial, { serverKeys: 'never' }) }),
+  },
+  {
+    name: 'a device that waits for an operator',
+    code: 'identity.approval_pending',
+    audit: 'enrollment.waiting',
+    prepare: async (world, serial) => ({ claim: await termsFor(world, serial, { approval: 'operator' }) }),
+  },
 ];
+
+/** A claim of a product with other terms than the rest. */
+async function termsFor(
+  world: IdentityWorld,
+  serial: string,
+  terms: Partial<EnrollmentTerms>,
+): Promise<ClaimPrincipal> {
+  const product = `product-${serial}`;
+  await world.addProduct(product);
+  await world.products.setEnrollment(ADMIN, product, { serverKeys: 'everywhere', ...terms });
+  return world.addClaim({ product, serials: [serial] });
+}
 
 /** Rules that the rows above cannot reach through every door, and where they are tested. */
 const ELSEWHERE = ['plain-serial', 'listed-serial', 'serial-once'];
@@ -390,40 +499,48 @@ const ELSEWHERE = ['plain-serial', 'listed-serial', 'serial-once'];
 describe.each(Object.keys(DOORS))('enrollment through %s', (doorName) => {
   let world: IdentityWorld;
   const door = DOORS[doorName];
+  const rows = ROWS.map((row, index) => ({ ...row, serial: `lamp-${index}` }));
 
   beforeAll(async () => {
     world = await openIdentityWorld();
     await world.addProduct('lamp');
     await world.addProduct('lock');
+    await world.products.setEnrollment(ADMIN, 'lamp', { serverKeys: 'everywhere' });
   });
   afterAll(() => world.opened.close());
 
-  it.each(ROWS.map((row, index) => ({ ...row, serial: `lamp-${index}` })))('answers $code to $name', async (row) => {
-    const prepared = await row.prepare(world, row.serial);
-    const attempt: Attempt = {
-      claim: prepared.claim ?? (await world.addClaim({ serials: [row.serial] })),
-      csr: prepared.csr ?? (await makeCsr()),
-      serial: row.serial,
-      ...prepared,
-    };
-    const before = await world.repositories.devices.find('default', row.serial);
-    const verdict = await door?.(world, attempt).then(
-      (deviceId) => (deviceId === row.serial ? 'allowed' : deviceId),
-      (error: unknown) => (HoldfastError.is(error) ? error.code : error),
-    );
-    expect(verdict).toBe(row.code);
-    const last = (await world.audit()).at(-1);
-    if (row.code === 'allowed') {
-      expect(last).toMatchObject({ action: 'device.enrolled', subject: row.serial });
-      return;
-    }
-    expect(last?.action).toBe(row.code === 'identity.key_reuse' ? 'key.reuse' : 'enrollment.refused');
-    expect(JSON.parse(last?.details ?? '{}')).toMatchObject({
-      code: row.code,
-      ...(row.rule ? { rule: row.rule } : {}),
-    });
-    expect(await world.repositories.devices.find('default', row.serial)).toEqual(before);
-  });
+  it.each(rows.filter(({ about }) => about === undefined || !door?.lacks.includes(about)))(
+    'answers $code to $name',
+    async (row) => {
+      const prepared = await row.prepare(world, row.serial);
+      const attempt: Attempt = {
+        claim: prepared.claim ?? (await world.addClaim({ serials: [row.serial] })),
+        csr: prepared.csr ?? (await makeCsr()),
+        serial: row.serial,
+        ...prepared,
+      };
+      const before = await world.repositories.devices.find('default', row.serial);
+      const verdict = await door?.enter(world, attempt).then(
+        (deviceId) => (deviceId === row.serial ? 'allowed' : deviceId),
+        (error: unknown) => (HoldfastError.is(error) ? error.code : error),
+      );
+      expect(verdict).toBe(row.code);
+      const last = (await world.audit()).at(-1);
+      if (row.code === 'allowed') {
+        expect(last).toMatchObject({ action: 'device.enrolled', subject: row.serial });
+        return;
+      }
+      const refusal = row.code === 'identity.key_reuse' ? 'key.reuse' : 'enrollment.refused';
+      expect(last?.action).toBe(row.audit ?? refusal);
+      if (row.audit === undefined) {
+        expect(JSON.parse(last?.details ?? '{}')).toMatchObject({
+          code: row.code,
+          ...(row.rule ? { rule: row.rule } : {}),
+        });
+      }
+      expect(await world.repositories.devices.find('default', row.serial)).toEqual(before);
+    },
+  );
 });
 
 it('has a row for every rule of the policy tables', () => {

@@ -39,6 +39,12 @@ export async function readApplicant(wish: CertificateWish, context: EnrollmentCo
   }
 }
 
+/** The same request for a key made here; its own key, weak or not, certifies nothing. */
+export async function withServerKey(requester: Applicant): Promise<Applicant> {
+  const { request, binding } = requester;
+  return { ...(await makeKey()), request: { ...request, weakKey: false }, binding };
+}
+
 async function makeKey(): Promise<Applicant> {
   const key = await generatePrivateKey('P-256');
   return {

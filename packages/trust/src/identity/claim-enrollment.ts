@@ -11,6 +11,7 @@ import type {
   Registration,
   RegistrationWish,
 } from './contracts.ts';
+import type { EnrollmentApprovals } from './enrollment-approvals.ts';
 import type { Asking, EnrollmentGate } from './enrollment-gate.ts';
 import { type ClaimFacts, QUOTA_RULES, REGISTRATION_RULES } from './enrollment-policy.ts';
 import {
@@ -19,6 +20,7 @@ import {
   type EnrollmentRecords,
   type KeyHistory,
 } from './enrollment-records.ts';
+import type { EstEnrollmentParts } from './est-enrollment.ts';
 import { onFreshRead } from './fresh-read.ts';
 import { lifetimeOf } from './issuance-profiles.ts';
 import { deviceUri } from './names.ts';
@@ -38,13 +40,15 @@ export class ClaimEnrollment {
   readonly #ports: ClaimEnrollmentPorts;
   readonly #records: EnrollmentRecords;
   readonly #gate: EnrollmentGate;
+  readonly #approvals: EnrollmentApprovals;
   /** Tells connections of this process from those of another or of the one before, whose numbers are the same. */
   readonly #process: string;
 
-  constructor(ports: ClaimEnrollmentPorts, records: EnrollmentRecords, gate: EnrollmentGate) {
+  constructor(ports: ClaimEnrollmentPorts, { records, gate, approvals }: EstEnrollmentParts) {
     this.#ports = ports;
     this.#records = records;
     this.#gate = gate;
+    this.#approvals = approvals;
     this.#process = encodeHex(ports.random.bytes(8));
   }
 
@@ -61,7 +65,12 @@ export class ClaimEnrollment {
       const history = await this.#gate.keyHistory(principal, asked);
       const serial = await this.#records.expectedSerial(facts.claim, undefined);
       const ownName = serial.kind === 'named' ? deviceUri(principal.tenant, serial.serialNumber) : undefined;
-      const applicant = await this.#gate.demandKey(asking, { applicant: asked, history, ownName });
+      const applicant = await this.#gate.demandKey(asking, {
+        applicant: asked,
+        history,
+        ownName,
+        product: facts.product,
+      });
       const { token, writeFor } = this.#newToken(asking);
       const certificate = await (history.unused
         ? this.#offerAgain(history.unused.certificate, writeFor)
@@ -96,8 +105,10 @@ export class ClaimEnrollment {
       const owner = await this.#ports.keyOwners.find(certificate.spkiSha256);
       const facts = await this.#records.registrationFacts(claimFacts, { serialNumber, template: wish.template, owner });
       await this.#gate.demand(REGISTRATION_RULES, facts, asking, certificate.spkiSha256);
+      const approved = await this.#approvals.demand(asking, facts, certificate.spkiSha256);
       const deviceId = deviceIdOf(facts);
       await this.#ports.store.commit([
+        ...(approved ? this.#approvals.ending(approved, certificate.fingerprint) : []),
         this.#ports.tokens.using(token.tokenSha256, deviceId),
         this.#ports.certificates.changing(certificate, { state: 'active', subjectId: deviceId }),
         ...this.#records.registering(facts, certificate, context),

@@ -6,6 +6,7 @@ import type {
   DeviceRecord,
   EnrollmentDoorName,
   Fingerprint,
+  OneTimePassword,
   Tenant,
 } from '../ports/index.ts';
 import type { ClaimPrincipal, DevicePrincipal, OperatorPrincipal } from '../principal.ts';
@@ -19,7 +20,11 @@ export interface EnrollmentContext {
   /** Label of an EST path: the claim's product, `default` or none. */
   readonly template?: string | undefined;
   /** Of a door whose requests may be bound to their connection (RFC 7030 3.5): what the connection is known by. */
-  readonly channelBinding?: () => { readonly bytes: Uint8Array } | undefined;
+  readonly channelBinding?: () =>
+    | { readonly kind: 'tls-unique' | 'tls-exporter'; readonly bytes: Uint8Array }
+    | undefined;
+  /** What opened the claim when it was not its certificate. */
+  readonly password?: OneTimePassword | undefined;
 }
 
 /** A PKCS#10 request, or the wish that the server makes the key. */
@@ -51,6 +56,8 @@ export interface Registration {
 export interface DirectEnrollment {
   readonly deviceId: DeviceId;
   readonly certificateDer: Uint8Array;
+  /** PKCS#8 DER when the server made the key; shown this once. */
+  readonly privateKeyPkcs8: Uint8Array | undefined;
 }
 
 /** What protocol adapters ask. Every refusal is a coded error of the enrollment policy table. */
@@ -64,6 +71,16 @@ export interface EnrollmentDoor {
   enrollDirect(principal: ClaimPrincipal, csrDer: Uint8Array, context: EnrollmentContext): Promise<DirectEnrollment>;
   /** The current certificate stays usable until the one returned here is first used. */
   renew(principal: DevicePrincipal, csrDer: Uint8Array, context: EnrollmentContext): Promise<Uint8Array>;
+}
+
+/** Enrollment in one step by a key that is made here. */
+export interface ServerKeyDoor {
+  /** The request's key is for recognising a retry only; the device gets another one. */
+  enrollWithServerKey(
+    principal: ClaimPrincipal,
+    csrDer: Uint8Array,
+    context: EnrollmentContext,
+  ): Promise<DirectEnrollment>;
 }
 
 /** Who holds a certificate that TLS has proven possession of. */

@@ -1,5 +1,5 @@
 import { type Clock, type ErrorCode, HoldfastError } from '@holdfast/kernel';
-import type { DeviceId, Sha256Hex, Store } from '../ports/index.ts';
+import type { ProductRecord, Sha256Hex, Store } from '../ports/index.ts';
 import { actorOf, type ClaimPrincipal, type DevicePrincipal } from '../principal.ts';
 import type { Applicant } from './certificate-request.ts';
 import type { EnrollmentContext } from './contracts.ts';
@@ -82,12 +82,12 @@ export class EnrollmentGate {
       readonly history: KeyHistory;
       /** Undefined while the device is not known. */
       readonly ownName: string | undefined;
-      /** The device that renews; undefined for a claim. */
-      readonly deviceId?: DeviceId;
+      /** Whose terms hold; undefined when it is gone. */
+      readonly product: ProductRecord | undefined;
     },
   ): Promise<Applicant> {
-    const { applicant, history, ownName } = given;
-    const { principal } = asking;
+    const { applicant, history, ownName, product } = given;
+    const { principal, context } = asking;
     const asker =
       principal.kind === 'device'
         ? ({ kind: 'device', deviceId: principal.deviceId } as const)
@@ -103,6 +103,10 @@ export class EnrollmentGate {
       owner: history.owner,
       asker,
       binding: applicant?.binding ?? 'absent',
+      isBindable: context.channelBinding?.()?.kind === 'tls-unique',
+      keyOrigin: applicant?.keyOrigin ?? 'device',
+      door: context.door,
+      terms: product?.enrollment,
     };
     await this.demand(KEY_RULES, facts, asking, applicant?.spkiSha256);
     if (applicant === undefined) throw new HoldfastError('identity.bad_csr');

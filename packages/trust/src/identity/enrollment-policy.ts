@@ -1,5 +1,13 @@
 import type { EpochMs, ErrorCode } from '@holdfast/kernel';
-import type { ClaimRecord, ClaimSerial, DeviceRecord, KeyOwner, ProductRecord } from '../ports/index.ts';
+import type {
+  ClaimRecord,
+  ClaimSerial,
+  DeviceRecord,
+  EnrollmentDoorName,
+  EnrollmentTerms,
+  KeyOwner,
+  ProductRecord,
+} from '../ports/index.ts';
 
 /** One refusal: the first row that a request breaks is the answer, the same at every door. */
 export interface PolicyRule<Facts> {
@@ -65,6 +73,12 @@ export interface KeyFacts {
     | { readonly kind: 'claim'; readonly claimId: string; readonly reopenedOwner: boolean; readonly retry: boolean }
     | { readonly kind: 'device'; readonly deviceId: string };
   readonly binding: 'absent' | 'matches' | 'differs';
+  /** Whether the connection has a name that every client knows to put into a request: TLS 1.2 (RFC 5929 3). */
+  readonly isBindable: boolean;
+  readonly keyOrigin: 'device' | 'server';
+  readonly door: EnrollmentDoorName;
+  /** Undefined where the product is gone: other rules refuse that. */
+  readonly terms: EnrollmentTerms | undefined;
 }
 
 export interface CertificateRequestFacts {
@@ -112,6 +126,21 @@ export const KEY_RULES: readonly PolicyRule<KeyFacts>[] = [
     code: 'identity.channel_binding',
     audit: REFUSED,
     broken: ({ binding }) => binding === 'differs',
+  },
+  {
+    rule: 'bound-where-required',
+    attack: 'a request lifted from another connection, without the attribute that would give it away',
+    code: 'identity.binding_required',
+    audit: REFUSED,
+    broken: ({ binding, isBindable, terms }) => binding === 'absent' && isBindable && terms?.binding === 'required',
+  },
+  {
+    rule: 'server-key-allowed',
+    attack: 'a key that existed outside its device, where the product rules that out',
+    code: 'identity.server_key_refused',
+    audit: REFUSED,
+    broken: ({ keyOrigin, door, terms }) =>
+      keyOrigin === 'server' && terms !== undefined && !mayMakeKey(terms.serverKeys, door),
   },
   {
     rule: 'key-has-one-owner',
@@ -233,6 +262,10 @@ export const REGISTRATION_RULES: readonly PolicyRule<RegistrationFacts>[] = [
     },
   },
 ];
+
+function mayMakeKey(allowed: EnrollmentTerms['serverKeys'], door: EnrollmentDoorName): boolean {
+  return allowed === 'everywhere' || (allowed === 'aws' && door === 'aws-claim');
+}
 
 function ownsAlready(owner: KeyOwner, asker: KeyFacts['asker']): boolean {
   if (asker.kind === 'device') return owner.kind === 'device' && owner.id === asker.deviceId;

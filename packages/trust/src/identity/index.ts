@@ -39,9 +39,11 @@ export type {
   PendingCertificate,
   Registration,
   RegistrationWish,
+  ServerKeyDoor,
   Takeover,
   TakeoverWatch,
 } from './contracts.ts';
+export { EnrollmentApprovals, type EnrollmentApprovalsPorts } from './enrollment-approvals.ts';
 export { Enrollment, type EnrollmentPorts } from './enrollment.ts';
 export { CLAIM_RULES, KEY_RULES, REGISTRATION_RULES } from './enrollment-policy.ts';
 export { onFreshRead } from './fresh-read.ts';
