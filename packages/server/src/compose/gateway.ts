@@ -1,7 +1,7 @@
 import type { ServerCredential } from '@holdfast/trust/identity';
 import type { EventName } from '@holdfast/trust/ports';
 import { encodePem } from '@holdfast/wire/pem';
-import { AwsIotTopics, JobNotifier } from '../protocols/aws-iot/index.ts';
+import { AwsIotTopics, JobNotifier, ShadowNotices, type TopicPublisher } from '../protocols/aws-iot/index.ts';
 import { estRoutes } from '../protocols/est/index.ts';
 import {
   AuditTrail,
@@ -130,6 +130,8 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
     attestation: rooms.attestation,
     jobs: rooms.jobs,
     streams: rooms.streams,
+    shadows: rooms.shadows,
+    publisher: { publish: (realm, topic, payload) => broker.publish({ realm, topic, payload, qos: 1 }) },
     peerOf: ({ principal }) =>
       principal instanceof GatewayPrincipal
         ? { principal: principal.peer.principal, remoteAddress: principal.remoteAddress }
@@ -140,7 +142,7 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
     onHealth: (device, report) =>
       log.debug('health report', { deviceId: device.deviceId, firmware: report.firmwareVersion }),
   });
-  const broker = new MqttBroker({
+  const broker: MqttBroker = new MqttBroker({
     clock,
     random,
     log,
@@ -172,15 +174,13 @@ function subscribeRooms(
   { broker, presence }: { readonly broker: MqttBroker; readonly presence: PresenceBoard },
 ): void {
   const { clock, log, database } = foundation;
-  const notifier = new JobNotifier({
-    clock,
-    log,
-    jobs: rooms.jobs,
-    publisher: {
-      isConnected: (owner, deviceId) => presence.of(owner, deviceId).some(({ protocol }) => protocol === 'mqtt'),
-      publish: (realm, topic, payload) => broker.publish({ realm, topic, payload, qos: 1 }),
-    },
-  });
+  const publisher: TopicPublisher = {
+    isConnected: (owner, deviceId) => presence.of(owner, deviceId).some(({ protocol }) => protocol === 'mqtt'),
+    publish: (realm, topic, payload) => broker.publish({ realm, topic, payload, qos: 1 }),
+  };
+  const notifier = new JobNotifier({ clock, log, jobs: rooms.jobs, publisher });
+  const notices = new ShadowNotices({ publisher, log });
+  rooms.shadows.onChange((change) => notices.onChange(change));
   database.events.subscribe('update', (event) => rooms.updateReactions.onEvent(event));
   database.events.subscribe('job-notifier', (event) => notifier.onEvent(event));
   database.events.subscribe('posture', async ({ name, tenant, subject, at }) => {

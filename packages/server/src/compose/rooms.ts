@@ -1,7 +1,7 @@
 import type { Signer } from '@holdfast/crypto';
 import { encodeHex, HoldfastError, toHoldfastError } from '@holdfast/kernel';
 import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
-import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority } from '@holdfast/trust/communication';
+import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority, Shadows } from '@holdfast/trust/communication';
 import {
   type AuthorityKeys,
   CertificateAuthority,
@@ -152,7 +152,7 @@ function openPosture({ clock, random, database }: Foundation, repositories: Shar
 function openCommunication(foundation: Foundation, repositories: SharedRepositories, posture: Postures) {
   const { clock, log, database } = foundation;
   const { store, audit, outbox, reader } = database;
-  const { policies } = communicationRepositories(reader);
+  const { policies, shadows } = communicationRepositories(reader);
   const policyAuthority = new PolicyAuthority({
     ...repositories,
     clock,
@@ -166,6 +166,7 @@ function openCommunication(foundation: Foundation, repositories: SharedRepositor
     policyAuthority,
     policies: new Policies(shared),
     explainer: new Explainer({ ...repositories, authority: policyAuthority }),
+    shadows: new Shadows({ ...repositories, ...foundation, store, shadows }),
   };
 }
 

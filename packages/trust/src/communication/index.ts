@@ -28,3 +28,13 @@ export type { CertificateFacts, PolicyContext, PolicyRequest } from './policy-co
 export { POLICY_LIMITS, type PolicyDocument, type PolicyStatement, parsePolicyDocument } from './policy-document.ts';
 export { type ArnScope, DEFAULT_ARN_SCOPE, type ResourceType } from './resource.ts';
 export { type ConnectWish, Rights, type RightsLevel } from './rights.ts';
+export type { ShadowDelta, ShadowDocument } from './shadow-document.ts';
+export {
+  type ShadowDeleted,
+  type ShadowKey,
+  type ShadowListener,
+  Shadows,
+  type ShadowsPorts,
+  type ShadowUpdated,
+  type ShadowView,
+} from './shadows.ts';

@@ -46,6 +46,21 @@ export {
 } from './provisioning-template.ts';
 export { evaluateText, evaluateTexts, type ExpressionValues } from './template-expression.ts';
 export {
+  decodeShadowMembers,
+  encodeShadowDeletion,
+  encodeShadowRejection,
+  encodeShadowReply,
+  encodeShadowUpdated,
+  MAX_SHADOW_LEVELS,
+  readShadowToken,
+  readShadowUpdate,
+  type ShadowMetadata,
+  type ShadowRejection,
+  type ShadowSection,
+  type ShadowSections,
+  type ShadowUpdateRequest,
+} from './shadows.ts';
+export {
   decodeStreamData,
   decodeStreamDescription,
   decodeStreamRejection,
@@ -76,7 +91,9 @@ export {
   jobsNotifyTopic,
   NEXT_JOB,
   parseAwsIotTopic,
+  SHADOW_NAME,
   STREAM_ID,
+  shadowTopic,
   TEMPLATE_NAME,
   THING_NAME,
 } from './topics.ts';

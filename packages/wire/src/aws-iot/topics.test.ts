@@ -7,6 +7,7 @@ import {
   jobsNotifyNextTopic,
   jobsNotifyTopic,
   parseAwsIotTopic,
+  shadowTopic,
 } from './index.ts';
 
 const cases: readonly { topic: string; request: AwsIotRequest; accepted: string; rejected: string }[] = [
@@ -64,6 +65,18 @@ const cases: readonly { topic: string; request: AwsIotRequest; accepted: string;
     accepted: '$aws/things/d/streams/s/data/cbor',
     rejected: '$aws/things/d/streams/s/rejected/cbor',
   },
+  ...(['get', 'update', 'delete'] as const).map((verb) => ({
+    topic: `$aws/things/d/shadow/${verb}`,
+    request: { kind: `shadow-${verb}`, thing: 'd' } as const,
+    accepted: `$aws/things/d/shadow/${verb}/accepted`,
+    rejected: `$aws/things/d/shadow/${verb}/rejected`,
+  })),
+  ...(['get', 'update', 'delete'] as const).map((verb) => ({
+    topic: `$aws/things/d/shadow/name/$n:1/${verb}`,
+    request: { kind: `named-shadow-${verb}`, thing: 'd', shadow: '$n:1' } as const,
+    accepted: `$aws/things/d/shadow/name/$n:1/${verb}/accepted`,
+    rejected: `$aws/things/d/shadow/name/$n:1/${verb}/rejected`,
+  })),
 ];
 
 describe('reserved topics', () => {
@@ -93,7 +106,12 @@ describe('reserved topics', () => {
     '$aws/things/a/jobs/notify',
     '$aws/things/a/streams/s/data/json',
     '$aws/things/a/streams/s/get/JSON',
-    '$aws/things/a/shadow/get',
+    '$aws/things/a/shadow/get/accepted',
+    '$aws/things/a/shadow/update/delta',
+    '$aws/things/a/shadow/name//get',
+    '$aws/things/a/shadow/name/get',
+    '$aws/things/a/shadow/name/a.b/get',
+    `$aws/things/a/shadow/name/${'n'.repeat(65)}/get`,
     'aws/things/a/jobs/get',
   ])('names no request: %j', (topic) => {
     expect(parseAwsIotTopic(topic)).toBeUndefined();
@@ -102,5 +120,7 @@ describe('reserved topics', () => {
   it('names the topics a device is told on', () => {
     expect(jobsNotifyTopic('d')).toBe('$aws/things/d/jobs/notify');
     expect(jobsNotifyNextTopic('d')).toBe('$aws/things/d/jobs/notify-next');
+    expect(shadowTopic('d', undefined, 'update/delta')).toBe('$aws/things/d/shadow/update/delta');
+    expect(shadowTopic('d', 'n', 'update/documents')).toBe('$aws/things/d/shadow/name/n/update/documents');
   });
 });

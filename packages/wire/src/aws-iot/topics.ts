@@ -11,7 +11,11 @@ export type AwsIotRequest =
   | { readonly kind: 'job-describe'; readonly thing: string; readonly job: string }
   | { readonly kind: 'job-update'; readonly thing: string; readonly job: string }
   | { readonly kind: 'stream-describe'; readonly thing: string; readonly stream: string; readonly format: AwsFormat }
-  | { readonly kind: 'stream-get'; readonly thing: string; readonly stream: string; readonly format: AwsFormat };
+  | { readonly kind: 'stream-get'; readonly thing: string; readonly stream: string; readonly format: AwsFormat }
+  | { readonly kind: ShadowVerb; readonly thing: string }
+  | { readonly kind: `named-${ShadowVerb}`; readonly thing: string; readonly shadow: string };
+
+type ShadowVerb = 'shadow-get' | 'shadow-update' | 'shadow-delete';
 
 export type AwsIotRequestKind = AwsIotRequest['kind'];
 
@@ -22,6 +26,8 @@ export const JOB_ID = /^[A-Za-z0-9_-]{1,64}$/;
 export const THING_NAME = /^[A-Za-z0-9:_-]{1,128}$/;
 export const STREAM_ID = /^[A-Za-z0-9_-]{1,128}$/;
 export const TEMPLATE_NAME = /^[0-9A-Za-z_-]{1,36}$/;
+/** Of a named shadow; the classic one has none. */
+export const SHADOW_NAME = /^[$A-Za-z0-9:_-]{1,64}$/;
 
 const PARTS: Readonly<Record<string, RegExp>> = {
   '{format}': /^(?:json|cbor)$/,
@@ -29,6 +35,7 @@ const PARTS: Readonly<Record<string, RegExp>> = {
   '{thing}': THING_NAME,
   '{job}': /^(?:\$next|[A-Za-z0-9_-]{1,64})$/,
   '{stream}': STREAM_ID,
+  '{shadow}': SHADOW_NAME,
 };
 
 /**
@@ -46,6 +53,12 @@ export const AWS_IOT_REQUESTS: readonly { readonly kind: AwsIotRequestKind; read
   { kind: 'job-update', topic: '$aws/things/{thing}/jobs/{job}/update' },
   { kind: 'stream-describe', topic: '$aws/things/{thing}/streams/{stream}/describe/{format}' },
   { kind: 'stream-get', topic: '$aws/things/{thing}/streams/{stream}/get/{format}' },
+  { kind: 'shadow-get', topic: '$aws/things/{thing}/shadow/get' },
+  { kind: 'shadow-update', topic: '$aws/things/{thing}/shadow/update' },
+  { kind: 'shadow-delete', topic: '$aws/things/{thing}/shadow/delete' },
+  { kind: 'named-shadow-get', topic: '$aws/things/{thing}/shadow/name/{shadow}/get' },
+  { kind: 'named-shadow-update', topic: '$aws/things/{thing}/shadow/name/{shadow}/update' },
+  { kind: 'named-shadow-delete', topic: '$aws/things/{thing}/shadow/name/{shadow}/delete' },
 ];
 
 const ROWS = AWS_IOT_REQUESTS.map((row) => ({ kind: row.kind, segments: row.topic.split('/') }));
@@ -77,6 +90,15 @@ export function awsReplyTopics(request: AwsIotRequest): { readonly accepted: str
   }
   const topic = awsIotTopic(request);
   return { accepted: `${topic}/accepted`, rejected: `${topic}/rejected` };
+}
+
+/**
+ * A topic of a shadow, such as `update/delta`.
+ *
+ * @param shadow - undefined for the classic one.
+ */
+export function shadowTopic(thing: string, shadow: string | undefined, rest: string): string {
+  return `$aws/things/${thing}/shadow/${shadow === undefined ? '' : `name/${shadow}/`}${rest}`;
 }
 
 /** Told when executions enter or leave the pending list. */

@@ -8,6 +8,7 @@ import { STORAGE_0006 } from './0006-storage.ts';
 import { OPERATORS_0007 } from './0007-operators.ts';
 import { REVOCATION_LISTS_0009 } from './0009-revocation-lists.ts';
 import { TICKET_EPOCHS_0008 } from './0008-ticket-epochs.ts';
+import { SHADOWS_AND_SINKS_0010 } from './0010-shadows-and-sinks.ts';
 import { EST_0011 } from './0011-est.ts';
 import { PROVISIONING_0012 } from './0012-provisioning.ts';
 
@@ -22,6 +23,7 @@ export const MIGRATIONS: readonly Migration[] = [
   OPERATORS_0007,
   TICKET_EPOCHS_0008,
   REVOCATION_LISTS_0009,
+  SHADOWS_AND_SINKS_0010,
   EST_0011,
   PROVISIONING_0012,
 ];

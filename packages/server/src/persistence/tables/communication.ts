@@ -79,6 +79,41 @@ export interface MqttRetainedTable {
   message_id: number;
 }
 
+interface ShadowTable {
+  tenant: string;
+  device_id: string;
+  /** Empty for the classic shadow. */
+  name: string;
+  version: number;
+  changed_at: number;
+  deleted: number;
+}
+
+/** How far each sink has come in a spool. */
+interface SinkPositionTable {
+  spool: string;
+  sink: string;
+  tenant: string;
+  /** Of the next message. */
+  position: number;
+  saved_at: number;
+}
+
+/** Messages a sink did not take; what they say is a sealed record. */
+export interface SinkDeadLetterTable {
+  tenant: string;
+  sink: string;
+  message_id: string;
+  /** Null for what the server itself said. */
+  device_id: string | null;
+  topic: string;
+  bytes: number;
+  attempts: number;
+  reason: string;
+  sent_at: number;
+  died_at: number;
+}
+
 export interface CommunicationTables {
   policies: PolicyTable;
   policy_attachments: PolicyAttachmentTable;
@@ -88,4 +123,7 @@ export interface CommunicationTables {
   mqtt_deliveries: MqttDeliveryTable;
   mqtt_inbound: MqttInboundTable;
   mqtt_retained: MqttRetainedTable;
+  shadows: ShadowTable;
+  sink_positions: SinkPositionTable;
+  sink_dead_letters: SinkDeadLetterTable;
 }

@@ -1,5 +1,5 @@
 import { type ErrorCode, type HoldfastError, toHoldfastError } from '@holdfast/kernel';
-import type { JobsErrorCode, StreamErrorCode } from '@holdfast/wire/aws-iot';
+import { type JobsErrorCode, MAX_SHADOW_LEVELS, type StreamErrorCode } from '@holdfast/wire/aws-iot';
 
 /** How a coded error is worded on a family of topics; what is not listed is an internal error and told no more. */
 type Words<Word> = Readonly<Partial<Record<ErrorCode, Word>>>;
@@ -91,6 +91,58 @@ export function provisioningWord(caught: unknown): ProvisioningWord & { readonly
   const error = toHoldfastError(caught);
   const word = PROVISIONING[error.code] ?? (error.code.startsWith('identity.') ? DENIED : INTERNAL);
   return { ...word, errorMessage: messageOf(error) };
+}
+
+/** What is wrong with a request, by the field its decoder names. */
+const SHADOW_FIELDS: Readonly<Record<string, string>> = {
+  json: 'Invalid JSON',
+  state: 'State node must be an object',
+  desired: 'Desired node must be an object',
+  reported: 'Reported node must be an object',
+  version: 'Invalid version',
+  clientToken: 'Invalid clientToken',
+  levels: `JSON contains too many levels of nesting; maximum is ${MAX_SHADOW_LEVELS}`,
+  node: 'State contains an invalid node',
+};
+
+const SHADOW_CODES: Words<{ readonly code: number; readonly message: string }> = {
+  'communication.not_allowed': { code: 403, message: 'Forbidden' },
+  'identity.unknown_device': { code: 404, message: 'Thing not found' },
+  'communication.shadow_name': { code: 400, message: 'Invalid shadow name' },
+  'communication.shadow_conflict': { code: 409, message: 'Version conflict' },
+  'communication.shadow_too_large': { code: 413, message: 'The payload exceeds the maximum size allowed' },
+  'communication.too_many_shadows': { code: 400, message: 'The thing has the maximum number of shadows' },
+  'update.rate_limited': { code: 429, message: 'Too many requests' },
+};
+
+/**
+ * How the Device Shadow service words an error; over HTTPS `code` is the status.
+ *
+ * @param shadow - undefined for the classic one.
+ * @see AWS IoT developer guide, "Device Shadow error messages"
+ */
+export function shadowWord(
+  caught: unknown,
+  shadow: string | undefined,
+): { readonly code: number; readonly message: string } {
+  const error = toHoldfastError(caught);
+  const { field, reason } = error.details;
+  if (error.code === 'communication.shadow_unknown') {
+    return { code: 404, message: `No shadow exists with name: ${shadow ?? 'Classic Shadow'}` };
+  }
+  if (error.code === 'wire.too_large' && field === 'payload') {
+    return { code: 413, message: 'The payload exceeds the maximum size allowed' };
+  }
+  if (error.code === 'wire.malformed' && reason === 'utf-8') {
+    return { code: 415, message: 'Unsupported documented encoding; supported encoding is UTF-8' };
+  }
+  if (error.code === 'wire.malformed' && field === 'state' && reason === 'missing') {
+    return { code: 400, message: 'Missing required node: state' };
+  }
+  if (error.code.startsWith('wire.')) {
+    return { code: 400, message: SHADOW_FIELDS[String(field)] ?? 'State contains an invalid node' };
+  }
+  return SHADOW_CODES[error.code] ?? { code: 500, message: 'Internal service failure' };
 }
 
 /** The stable code first, so that a device's log leads to the error index; never a field's content. */

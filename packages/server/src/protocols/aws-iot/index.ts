@@ -1,2 +1,6 @@
+export { shadowWord } from './error-words.ts';
 export { JobNotifier } from './job-notifier.ts';
 export { AwsIotTopics } from './reserved-topics.ts';
+export { ShadowNotices } from './shadow-notices.ts';
+export { stateWithDelta } from './shadow-words.ts';
+export type { TopicPublisher } from './topic-publisher.ts';

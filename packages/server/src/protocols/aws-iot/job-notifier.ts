@@ -1,16 +1,9 @@
 import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
-import type { DeviceId, StoredEvent, Tenant } from '@holdfast/trust/ports';
+import type { StoredEvent } from '@holdfast/trust/ports';
 import type { DeviceJobs, JobOwner } from '@holdfast/trust/update';
 import { encodeJobsMessage, jobsNotifyNextTopic, jobsNotifyTopic } from '@holdfast/wire/aws-iot';
 import { executionOf, secondsOf, summaryOf } from './job-words.ts';
-
-/** Publishes as the server itself, through subscriptions and policy like any other message. */
-interface TopicPublisher {
-  /** A device that is away asks for its jobs when it comes back; nothing is read for it now. */
-  isConnected(tenant: Tenant, deviceId: DeviceId): boolean;
-  /** At QoS 1, lowered to what each subscriber asked for. */
-  publish(tenant: Tenant, topic: string, payload: Uint8Array): Promise<void>;
-}
+import type { TopicPublisher } from './topic-publisher.ts';
 
 interface JobNotifierPorts {
   readonly clock: Clock;

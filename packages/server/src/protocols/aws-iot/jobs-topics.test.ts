@@ -25,6 +25,8 @@ beforeEach(async () => {
     attestation: { challenge: refuse, appraise: refuse },
     jobs: world.jobs,
     streams: { describe: refuse, get: refuse } as never,
+    shadows: { get: refuse, update: refuse, delete: refuse } as never,
+    publisher: { publish: refuse },
     peerOf: ({ connectionId }) =>
       connectionId === 'gone'
         ? undefined

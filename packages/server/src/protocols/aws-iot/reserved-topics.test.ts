@@ -34,6 +34,10 @@ import { AwsIotTopics } from './index.ts';
 const CLAIM: ClaimPrincipal = { kind: 'claim', tenant: 'default', claimId: 'claim-1', fingerprint: '11'.repeat(32) };
 const IMAGE = Uint8Array.from({ length: 20_000 }, (_, at) => at & 0xff);
 
+const refuse = (): never => {
+  throw new Error('not asked here');
+};
+
 let world: UpdateWorld;
 let topics: AwsIotTopics;
 let lamp: FakeConnection;
@@ -96,6 +100,8 @@ beforeEach(async () => {
     attestation,
     jobs: world.jobs,
     streams: new FileStreams({ access: new ArtifactAccess({ ...world.repositories, files }) }),
+    shadows: { get: refuse, update: refuse, delete: refuse } as never,
+    publisher: { publish: refuse },
     peerOf: ({ connectionId }) => ({
       principal: connectionId.startsWith('claim') ? CLAIM : deviceNamed(connectionId),
       remoteAddress: '192.0.2.7',
@@ -124,19 +130,22 @@ const fill = (topic: string, thing: string) =>
     .replace('{format}', 'json')
     .replace('{template}', 'lamp')
     .replace('{job}', 'j')
-    .replace('{stream}', 's');
+    .replace('{stream}', 's')
+    .replace('{shadow}', 'n');
 
 describe('the doors of the reserved topics', () => {
   it.each(TOPICS)('claims %s', (topic) => {
     expect(topics.claims(fill(topic, 'lamp'))).toBe(true);
   });
 
-  it.each(['$aws/things/lamp/shadow/get', '$aws/certificates/create/xml', '$SYS/x', '$holdfast/things/lamp/secrets'])(
-    'leaves %s to the core',
-    (topic) => {
-      expect(topics.claims(topic)).toBe(false);
-    },
-  );
+  it.each([
+    '$aws/things/lamp/shadow/update/delta',
+    '$aws/certificates/create/xml',
+    '$SYS/x',
+    '$holdfast/things/lamp/secrets',
+  ])('leaves %s to the core', (topic) => {
+    expect(topics.claims(topic)).toBe(false);
+  });
 
   it.each(TOPICS.filter((topic) => topic.includes('{thing}')))(
     'refuse a device the name of another: %s',

@@ -1,4 +1,5 @@
 import { type Clock, HoldfastError } from '@holdfast/kernel';
+import type { Shadows } from '@holdfast/trust/communication';
 import type { EnrollmentDoor } from '@holdfast/trust/identity';
 import type { AttestationDoor } from '@holdfast/trust/posture';
 import type { ClaimPrincipal, DevicePrincipal } from '@holdfast/trust/principal';
@@ -11,7 +12,9 @@ import { secondsOf } from './job-words.ts';
 import { type JobsAsked, JobsTopics } from './jobs-topics.ts';
 import { type ProvisioningAsked, ProvisioningTopics, refuseProvisioning } from './provisioning-topics.ts';
 import { RequestRate } from './request-rate.ts';
+import { isShadowRequest, type ShadowsAsked, ShadowTopics } from './shadow-topics.ts';
 import { type StreamsAsked, StreamsTopics } from './streams-topics.ts';
+import type { TopicPublisher } from './topic-publisher.ts';
 
 /** The publisher as the gateway admitted it. */
 interface AskingPeer {
@@ -25,6 +28,8 @@ export interface AwsIotTopicsPorts {
   readonly attestation: AttestationDoor;
   readonly jobs: DeviceJobs;
   readonly streams: FileStreams;
+  readonly shadows: Shadows;
+  readonly publisher: Pick<TopicPublisher, 'publish'>;
   /** Undefined when the connection is gone. */
   readonly peerOf: (asker: ReservedAsker) => AskingPeer | undefined;
   readonly renewRights: (asker: ReservedAsker) => Promise<void>;
@@ -39,6 +44,7 @@ const REQUEST_LIMITS = {
   provisioning: { burst: 10, perSecond: 1 },
   jobs: { burst: 100, perSecond: 20 },
   streams: { burst: 400, perSecond: 200, patienceMs: 5000 },
+  shadows: { burst: 40, perSecond: 20 },
   holdfast: { burst: 30, perSecond: 5 },
 } as const;
 
@@ -51,6 +57,7 @@ export class AwsIotTopics implements ReservedTopics {
   readonly #provisioning: ProvisioningTopics;
   readonly #jobs: JobsTopics;
   readonly #streams: StreamsTopics;
+  readonly #shadows: ShadowTopics;
   readonly #holdfast: HoldfastTopics;
 
   constructor(ports: AwsIotTopicsPorts) {
@@ -60,6 +67,7 @@ export class AwsIotTopics implements ReservedTopics {
     this.#provisioning = new ProvisioningTopics({ ...ports, rate: rate('provisioning') });
     this.#jobs = new JobsTopics({ ...ports, rate: rate('jobs') });
     this.#streams = new StreamsTopics({ ...ports, rate: rate('streams') });
+    this.#shadows = new ShadowTopics({ ...ports, rate: rate('shadows') });
     this.#holdfast = new HoldfastTopics({ ...ports, rate: rate('holdfast') });
   }
 
@@ -95,11 +103,12 @@ export class AwsIotTopics implements ReservedTopics {
 
   #answerDevice(
     from: { readonly asker: ReservedAsker; readonly payload: Uint8Array; readonly device: DevicePrincipal },
-    asked: JobsAsked | StreamsAsked | HoldfastAsked,
+    asked: JobsAsked | StreamsAsked | ShadowsAsked | HoldfastAsked,
   ): Promise<void> {
     if (!('kind' in asked)) return this.#holdfast.answer({ ...from, asked });
     if (asked.kind === 'stream-describe' || asked.kind === 'stream-get')
       return this.#streams.answer({ ...from, asked });
+    if (isShadowRequest(asked)) return this.#shadows.answer({ ...from, asked });
     return this.#jobs.answer({ ...from, asked });
   }
 

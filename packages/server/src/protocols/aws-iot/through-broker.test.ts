@@ -24,6 +24,8 @@ async function open(): Promise<{ readonly bench: Bench; readonly notify: () => P
     attestation: { challenge: refuse, appraise: refuse },
     jobs: world.jobs,
     streams: { describe: refuse, get: refuse } as never,
+    shadows: { get: refuse, update: refuse, delete: refuse } as never,
+    publisher: { publish: refuse },
     peerOf: ({ clientId }) => ({ principal: deviceNamed(clientId), remoteAddress: '::1' }),
     renewRights: refuse,
     onHealth: refuse,
