@@ -11,14 +11,18 @@ import {
   gatewayObserver,
   MqttAuthenticator,
   MqttDoor,
+  MqttEntrance,
   PeerAdmission,
   PresenceBoard,
   purgeMqtt,
   SessionTable,
   type ServerMaterial,
+  WebSocketDoor,
 } from '../protocols/gateway/index.ts';
 import { artifactRoutes } from '../protocols/https/artifact-routes.ts';
+import { DeviceHttp } from '../protocols/https/device-http.ts';
 import { DeviceListener } from '../protocols/https/device-listener.ts';
+import { MuxListener } from '../protocols/https/mux-listener.ts';
 import { EnrollmentListener, PublicListener } from '../protocols/https/open-listener.ts';
 import { publicRoutes } from '../protocols/https/public-routes.ts';
 import { AWS_PROFILE, eventLoopTurn, MqttBroker } from '../protocols/mqtt/index.ts';
@@ -207,10 +211,10 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     clientCas: authority.trustedDer.map((der) => encodePem('CERTIFICATE', der)),
     ticketSecret,
     ticketEpoch: await rooms.repositories.epochs.find(tenant),
-    nextConnectionId: () => `${++connections}`,
     clock,
     log,
   };
+  const nextConnectionId = () => `${++connections}`;
   const est = estRoutes({
     enrollment,
     chainDer: () => authority.caCertsDer,
@@ -218,20 +222,39 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     base64: 'by-client',
   });
   const routes = [...est, ...artifactRoutes({ access })];
+  const entrance = new MqttEntrance({ ...parts, nextConnectionId, clock });
+  const http = new DeviceHttp({
+    ...parts,
+    authority: policyAuthority,
+    routes,
+    webSockets: new WebSocketDoor(entrance),
+    nextConnectionId,
+    clock,
+    log,
+  });
+  closers.add('device HTTP', () => http.close());
   const mqtt = new MqttDoor({
     ...shared,
-    ...parts,
+    entrance,
     port: config.portMqtt,
     onRefused: auditHandshakes(parts.trail, 'mqtt'),
   });
   const https = new DeviceListener({
     ...shared,
-    ...parts,
-    authority: policyAuthority,
-    routes,
+    http,
     port: config.portHttps,
     onRefused: auditHandshakes(parts.trail, 'https'),
   });
+  const mux =
+    config.portMux === undefined
+      ? undefined
+      : new MuxListener({
+          ...shared,
+          entrance,
+          http,
+          port: config.portMux,
+          onRefused: auditHandshakes(parts.trail, 'mux'),
+        });
   const open = new PublicListener({
     ...shared,
     routes: [...publicRoutes({ ...rooms.repositories, clock }), ...ocspRoutes({ responder: rooms.ocsp, clock })],
@@ -254,6 +277,10 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
   };
   await listen('mqtt', mqtt);
   await listen('https', https);
+  if (mux !== undefined) {
+    await listen('mux', mux);
+    doors.push({ door: mux.door, asksForCertificate: true });
+  }
   if (enroll !== undefined) {
     await listen('enrollment', enroll);
     doors.push({ door: enroll.door, asksForCertificate: false });

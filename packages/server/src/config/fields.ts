@@ -79,6 +79,14 @@ export const CONFIG_FIELDS = {
     flag: 'port-https',
     words: 'device HTTPS over mutual TLS',
   }),
+  portMux: field<number | undefined>({
+    schema: Port.optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_PORT_MUX',
+    flag: 'port-mux',
+    words:
+      'MQTT and device HTTPS on one port, told apart by ALPN or the first byte; 443 for stock AWS clients; closed unless given',
+  }),
   portManagement: field({
     schema: Port,
     fallback: 9443,

@@ -80,6 +80,11 @@ const DOORS: Readonly<Record<string, { readonly rows: readonly Row[]; readonly s
     rows: DEVICE_ROWS,
     send: async (method, target) => (await system.https(method, target, { credential: lamp })).status,
   },
+  'device HTTPS on the one port': {
+    rows: DEVICE_ROWS,
+    send: async (method, target) =>
+      (await system.https(method, target, { port: system.port('mux'), credential: lamp })).status,
+  },
   enrollment: {
     rows: est.filter(isOpen),
     send: async (method, target) => (await system.https(method, target, { port: system.port('enrollment') })).status,
@@ -129,7 +134,7 @@ describe.each(Object.entries(DOORS))('the verbs of %s', (_, { rows, send }) => {
   });
 });
 
-const HTTP_DOORS: readonly ListenerName[] = ['https', 'enrollment', 'public', 'management'];
+const HTTP_DOORS: readonly ListenerName[] = ['https', 'mux', 'enrollment', 'public', 'management'];
 
 function open(door: ListenerName): Socket {
   const port = system.port(door);
@@ -141,7 +146,7 @@ function open(door: ListenerName): Socket {
           port,
           servername: 'localhost',
           ca: system.ca,
-          ...(door === 'https' ? { key: lamp.keyPem, cert: lamp.pem } : {}),
+          ...(door === 'https' || door === 'mux' ? { key: lamp.keyPem, cert: lamp.pem } : {}),
         });
   socket.on('error', () => undefined);
   return socket;
@@ -246,7 +251,7 @@ it.concurrent('hangs up on whoever sends a header byte by byte, at every door', 
 
 it.concurrent('hangs up on whoever is silent in the middle of TLS, at every door', { timeout: 30_000 }, async () => {
   const begun = systemClock.monotonicMs();
-  const doors = ['mqtt', 'https', 'enrollment', 'management'] as const;
+  const doors = ['mqtt', 'https', 'mux', 'enrollment', 'management'] as const;
   const lives = doors.map(async (door) => {
     const socket = createConnection({ host: '127.0.0.1', port: system.port(door) });
     socket.on('error', () => undefined);

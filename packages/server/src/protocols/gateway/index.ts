@@ -1,12 +1,14 @@
 export { AuditTrail, auditHandshakes, type RefusedHandshake } from './audit-trail.ts';
 export { EventReactions } from './event-reactions.ts';
-export type { AdmissionLimits } from './limits.ts';
+export { ADMISSION_LIMITS, type AdmissionLimits } from './limits.ts';
 export { listenOn } from './listen.ts';
 export { MqttAuthenticator } from './mqtt-authenticator.ts';
-export { gatewayObserver, MqttDoor, purgeMqtt } from './mqtt-door.ts';
+export { gatewayObserver, MQTT_ALPN, MqttDoor, purgeMqtt } from './mqtt-door.ts';
+export { MqttEntrance } from './mqtt-entrance.ts';
 export { GatewayPrincipal } from './mqtt-principal.ts';
 export { type Admission, PeerAdmission, peerFingerprint } from './peer-admission.ts';
 export { PresenceBoard } from './presence.ts';
 export { type Session, SessionTable } from './session-table.ts';
 export { TlsDoor } from './tls-door.ts';
 export type { ServerMaterial } from './tls-settings.ts';
+export { WEB_SOCKET_PATH, WebSocketDoor } from './web-socket-door.ts';

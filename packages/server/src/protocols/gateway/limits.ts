@@ -17,6 +17,8 @@ export interface AdmissionLimits {
   readonly clientHelloMs: number;
   /** From the ClientHello to the end of the handshake. */
   readonly handshakeMs: number;
+  /** From the handshake to the first byte of a client that named no protocol, where a port serves several. */
+  readonly firstByteMs: number;
   /** Resident memory of the process above which no new connection is taken. */
   readonly residentBytes: number;
 }
@@ -34,5 +36,6 @@ export const ADMISSION_LIMITS: AdmissionLimits = {
   handshakesWaiting: 20_000,
   clientHelloMs: 5_000,
   handshakeMs: 10_000,
+  firstByteMs: 5_000,
   residentBytes: 3 * 2 ** 30,
 };

@@ -1,13 +1,12 @@
-import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer } from 'node:tls';
 import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
 import type { TakeoverWatch } from '@holdfast/trust/identity';
 import type { Fingerprint, StoredEvent } from '@holdfast/trust/ports';
 import { REASON } from '@holdfast/wire/mqtt';
-import { type ConnectionInfo, type MqttBroker, type MqttObserver, SocketTransport } from '../mqtt/index.ts';
+import type { ConnectionInfo, MqttBroker, MqttObserver } from '../mqtt/index.ts';
 import type { AdmissionLimits } from './limits.ts';
-import { MqttPeer } from './mqtt-peer.ts';
+import type { MqttEntrance } from './mqtt-entrance.ts';
 import { deviceSessionPrefix, GatewayPrincipal } from './mqtt-principal.ts';
-import { type PeerAdmission, peerFingerprint } from './peer-admission.ts';
 import type { PresenceBoard } from './presence.ts';
 import type { CutReason, CutTarget, SessionTable } from './session-table.ts';
 import { TlsDoor, type TlsDoorOptions } from './tls-door.ts';
@@ -21,16 +20,16 @@ export interface MqttDoorOptions {
   readonly ticketSecret: Uint8Array;
   readonly ticketEpoch: number;
   readonly limits?: Partial<AdmissionLimits>;
-  readonly broker: Pick<MqttBroker, 'accept' | 'close' | 'cut'> & { readonly limits: { readonly lingerMs: number } };
-  readonly admission: PeerAdmission;
+  readonly entrance: MqttEntrance;
   readonly onRefused: TlsDoorOptions['onRefused'];
-  /** Unique for each connection of the process' life. */
-  readonly nextConnectionId: () => string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** MQTT over TLS: proves the certificate, registers the connection, and leaves the rest to the MQTT core. */
+/** Application protocols that mean MQTT. */
+export const MQTT_ALPN = ['x-amzn-mqtt-ca', 'mqtt'] as const;
+
+/** MQTT over TLS: proves the certificate and leaves the rest to the entrance and the MQTT core. */
 export class MqttDoor {
   readonly #options: MqttDoorOptions;
   readonly #door: TlsDoor;
@@ -43,11 +42,15 @@ export class MqttDoor {
       port: options.port,
       material: options.material,
       clientCas: options.clientCas,
-      alpn: ['x-amzn-mqtt-ca', 'mqtt'],
+      alpn: MQTT_ALPN,
       ticketSecret: options.ticketSecret,
       ticketEpoch: options.ticketEpoch,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
-      makeServer: (tls) => this.#makeServer(tls),
+      makeServer: (tls) =>
+        createTlsServer(tls, (socket) => {
+          this.#door.shaken(socket);
+          options.entrance.take(socket);
+        }),
       onRefused: options.onRefused,
       clock: options.clock,
       log: options.log,
@@ -63,40 +66,9 @@ export class MqttDoor {
     return this.#door.listen();
   }
 
-  /** Says good-bye to every client while it still has its socket, and waits until what it said is durable. */
   async close(): Promise<void> {
-    await this.#options.broker.close();
+    await this.#options.entrance.close();
     await this.#door.close();
-  }
-
-  #makeServer(tls: TlsOptions): TlsServer {
-    return createTlsServer(tls, (socket) => this.#connected(socket));
-  }
-
-  #connected(socket: TLSSocket): void {
-    this.#door.shaken(socket);
-    const fingerprint = peerFingerprint(socket);
-    if (fingerprint === undefined) {
-      socket.destroy();
-      return;
-    }
-    const { admission, broker, clock, nextConnectionId } = this.#options;
-    const held: { brokerId?: string | undefined } = {};
-    const opened = admission.open({
-      id: nextConnectionId(),
-      protocol: 'mqtt',
-      fingerprint,
-      remoteAddress: socket.remoteAddress ?? '',
-      end: () => {
-        if (held.brokerId === undefined) socket.destroy();
-        else broker.cut((subject) => subject.connectionId === held.brokerId);
-      },
-    });
-    const identity = new MqttPeer(opened.session, opened.admission);
-    const peer = { address: `${socket.remoteAddress}:${socket.remotePort}`, identity };
-    held.brokerId = broker.accept(new SocketTransport(socket, { peer, clock, lingerMs: broker.limits.lingerMs }));
-    // After the core heard of it: a will is judged by the rights of the session, which end with it.
-    socket.once('close', () => admission.closed(opened.session));
   }
 }
 

@@ -17,6 +17,7 @@ import {
   gatewayObserver,
   MqttAuthenticator,
   MqttDoor,
+  MqttEntrance,
   PeerAdmission,
   PresenceBoard,
   purgeMqtt,
@@ -90,10 +91,13 @@ beforeEach(async () => {
     clientCas: world.authority.chainDer.map((der) => encodePem('CERTIFICATE', der)),
     ticketSecret: new Uint8Array(32),
     ticketEpoch: 0,
-    broker,
-    admission,
+    entrance: new MqttEntrance({
+      broker,
+      admission,
+      nextConnectionId: () => `connection-${ids++}`,
+      clock: systemClock,
+    }),
     onRefused: () => undefined,
-    nextConnectionId: () => `connection-${ids++}`,
   });
   port = await door.listen();
 });

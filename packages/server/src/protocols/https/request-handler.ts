@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { type Clock, type ErrorCode, type Log, toHoldfastError } from '@holdfast/kernel';
+import type { Rights } from '@holdfast/trust/communication';
 import type { ClaimPrincipal, DevicePrincipal } from '@holdfast/trust/principal';
 import type { DeviceRequest, DeviceResponse, DeviceRoute } from './device-route.ts';
 import { problem, problemOf } from './problem.ts';
@@ -13,8 +14,8 @@ export type Caller =
   | {
       readonly kind: 'known';
       readonly principal: DevicePrincipal | ClaimPrincipal;
-      /** Whether posture leaves the peer its full rights. */
-      readonly rights: 'full' | 'restricted';
+      /** As of this request. */
+      readonly rights: Rights;
       readonly signal: AbortSignal;
       /** Judges the peer anew. */
       readonly recheck: () => Promise<boolean>;
@@ -86,7 +87,7 @@ function hasOneHost({ headersDistinct }: IncomingMessage): boolean {
 
 function admits(route: DeviceRoute, caller: Exclude<Caller, { kind: 'refused' }>): boolean {
   if (caller.kind === 'anyone') return route.audience.includes('anyone');
-  if (caller.rights === 'restricted' && route.whileRestricted === 'refused') return false;
+  if (caller.rights.level !== 'full' && route.whileRestricted === 'refused') return false;
   return route.audience.includes(caller.principal.kind);
 }
 

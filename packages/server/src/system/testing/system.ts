@@ -25,9 +25,16 @@ export interface EnrolledDevice extends Credential {
   readonly key: PrivateKey;
 }
 
-export type ListenerName = 'mqtt' | 'https' | 'enrollment' | 'public' | 'management';
+export type ListenerName = 'mqtt' | 'https' | 'mux' | 'enrollment' | 'public' | 'management';
 
-const FREE_PORTS = { portMqtt: '0', portHttps: '0', portManagement: '0', portPublic: '0', portEnroll: '0' };
+const FREE_PORTS = {
+  portMqtt: '0',
+  portHttps: '0',
+  portMux: '0',
+  portManagement: '0',
+  portPublic: '0',
+  portEnroll: '0',
+};
 
 /** The whole product in this process, on free ports and a fresh folder; tests reach it through sockets alone. */
 export class TestSystem {

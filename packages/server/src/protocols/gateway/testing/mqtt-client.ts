@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { systemClock } from '@holdfast/kernel';
 import {
@@ -24,6 +25,8 @@ export interface ConnectOptions {
   readonly expiry?: number;
   readonly will?: { readonly topic: string; readonly retain?: boolean; readonly properties?: MqttProperties };
   readonly tls?: ConnectionOptions;
+  /** Puts a framing of its own between TLS and MQTT. */
+  readonly through?: (socket: TLSSocket) => Duplex;
 }
 
 const POLL_MS = 2;
@@ -35,11 +38,13 @@ export class MqttClient {
   readonly closed: Promise<true>;
   /** The last TLS session ticket. */
   ticket: Buffer | undefined;
+  readonly #stream: Duplex;
   readonly #version: MqttVersion;
   #lastId = 0;
 
-  private constructor(socket: TLSSocket, version: MqttVersion) {
+  private constructor(socket: TLSSocket, stream: Duplex, version: MqttVersion) {
     this.socket = socket;
+    this.#stream = stream;
     this.#version = version;
     this.closed = new Promise((resolve) => {
       socket.once('close', () => resolve(true));
@@ -55,7 +60,8 @@ export class MqttClient {
     socket.on('session', (ticket) => {
       this.ticket = ticket;
     });
-    socket.on('data', (chunk: Buffer) => splitter.push(chunk, sink));
+    stream.on('error', () => undefined);
+    stream.on('data', (chunk: Buffer) => splitter.push(chunk, sink));
   }
 
   /** Connects and waits for CONNACK or the end. */
@@ -64,8 +70,8 @@ export class MqttClient {
     const version = options.version ?? 5;
     const own = issued === undefined ? {} : { key: issued.keyPem, cert: issued.pem };
     const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca, ...own, ...options.tls });
-    const client = new MqttClient(socket, version);
-    socket.write(
+    const client = new MqttClient(socket, options.through?.(socket) ?? socket, version);
+    client.#stream.write(
       encodeConnect({
         version,
         clean: options.clean ?? true,
@@ -112,19 +118,19 @@ export class MqttClient {
   async subscribe(filter: string, qos: 0 | 1 = 0): Promise<number | undefined> {
     const packetId = ++this.#lastId;
     const entry = { text: filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-    this.socket.write(encodeSubscribe({ packetId, subscriptions: [entry] }, this.#version));
+    this.#stream.write(encodeSubscribe({ packetId, subscriptions: [entry] }, this.#version));
     const answer = await this.until((packet) => packet.kind === 'suback' && packet.packetId === packetId);
     return answer?.kind === 'suback' ? answer.reasons[0] : undefined;
   }
 
   publish(topic: string, retain = false): void {
-    this.socket.write(encodePublish({ topic, payload: Buffer.from('x'), retain }, this.#version));
+    this.#stream.write(encodePublish({ topic, payload: Buffer.from('x'), retain }, this.#version));
   }
 
   /** @returns the PUBACK reason; undefined when the connection ended. */
   async publishOnce(topic: string, retain = false): Promise<number | undefined> {
     const packetId = ++this.#lastId;
-    this.socket.write(encodePublish({ topic, payload: Buffer.from('x'), qos: 1, retain, packetId }, this.#version));
+    this.#stream.write(encodePublish({ topic, payload: Buffer.from('x'), qos: 1, retain, packetId }, this.#version));
     const answer = await this.until((packet) => packet.kind === 'puback' && packet.packetId === packetId);
     return answer?.kind === 'puback' ? answer.reason : undefined;
   }

@@ -6,6 +6,7 @@ import {
   type ConnectionFacts,
   DEVICE_POLICY,
   type NamedPolicy,
+  type PolicyAuthority,
   Rights,
 } from '@holdfast/trust/communication';
 import type { Takeover } from '@holdfast/trust/identity';
@@ -15,6 +16,7 @@ import {
   gatewayObserver,
   MqttAuthenticator,
   MqttDoor,
+  MqttEntrance,
   PeerAdmission,
   PresenceBoard,
   SessionTable,
@@ -31,7 +33,7 @@ export const LAMP = { kind: 'device', tenant: 'default', deviceId: 'lamp-1' } as
 /** Long enough for a message between two loopback clients; what has not come by then was not sent. */
 export const QUIET_MS = 60;
 
-const server = ours.issue({ profile: 'server', name: 'localhost' });
+export const server = ours.issue({ profile: 'server', name: 'localhost' });
 const other = ours.issue({ profile: 'device-ldevid', name: 'lamp-2' });
 
 /** MQTT over TLS on a free port: the real door and core, over a registry and a store in memory. */
@@ -41,8 +43,11 @@ export class MqttWorld {
   readonly audit = new TestAudit();
   readonly presence = new PresenceBoard();
   readonly takeovers: Takeover[] = [];
+  readonly admission: PeerAdmission;
+  readonly authority: Pick<PolicyAuthority, 'rightsOf'>;
   readonly authenticator: MqttAuthenticator;
   readonly broker: MqttBroker;
+  readonly entrance: MqttEntrance;
   readonly door: MqttDoor;
   granted: readonly NamedPolicy[] = [DEVICE_POLICY];
   boundary: readonly NamedPolicy[] | undefined;
@@ -54,9 +59,11 @@ export class MqttWorld {
     const shared = { clock: systemClock, log: silentLog };
     const trail = new AuditTrail({ store: audit, audit, ...shared });
     const admission = new PeerAdmission({ identifier: registry, sessions, trail, clock: systemClock });
+    this.admission = admission;
     const authority = {
       rightsOf: (peer: AdmittedPeer, facts: ConnectionFacts) => Promise.resolve(this.#rightsOf(peer, facts)),
     };
+    this.authority = authority;
     registry.addDevice('lamp-1', lamp);
     registry.addDevice('lamp-2', other);
     registry.addClaim('claim-1', claim);
@@ -78,6 +85,12 @@ export class MqttWorld {
       observer: gatewayObserver({ presence, takeovers: watch, sessions, log: silentLog }),
     });
     let ids = 0;
+    this.entrance = new MqttEntrance({
+      broker: this.broker,
+      admission,
+      nextConnectionId: () => `connection-${ids++}`,
+      clock: systemClock,
+    });
     this.door = new MqttDoor({
       ...shared,
       host: '127.0.0.1',
@@ -86,10 +99,8 @@ export class MqttWorld {
       clientCas: [ours.root.pem],
       ticketSecret: new Uint8Array(32).fill(9),
       ticketEpoch: 0,
-      broker: this.broker,
-      admission,
+      entrance: this.entrance,
       onRefused: () => undefined,
-      nextConnectionId: () => `connection-${ids++}`,
     });
   }
 

@@ -7,6 +7,7 @@ import { CompiledPolicy, DEVICE_POLICY, Rights, type RightsLevel } from '@holdfa
 import { AuditTrail, auditHandshakes, PeerAdmission, PresenceBoard, SessionTable } from '../../gateway/index.ts';
 import { type Issued, TestAuthority } from '../../../testing/test-authority.ts';
 import { TestAudit, TestRegistry } from '../../../testing/test-registry.ts';
+import { DeviceHttp } from '../device-http.ts';
 import { DeviceListener } from '../device-listener.ts';
 import type { DeviceRoute } from '../device-route.ts';
 
@@ -88,12 +89,16 @@ export class ListenerWorld {
       ticketSecret: SECRET,
       ticketEpoch: 0,
       limits: { clientHelloMs: 300, handshakeMs: 500 },
-      routes: ROUTES,
-      admission: new PeerAdmission({ identifier: registry, sessions, trail, clock: systemClock }),
-      authority: { rightsOf: () => Promise.resolve(rightsAt(this.level)) },
-      presence,
+      http: new DeviceHttp({
+        routes: ROUTES,
+        admission: new PeerAdmission({ identifier: registry, sessions, trail, clock: systemClock }),
+        authority: { rightsOf: () => Promise.resolve(rightsAt(this.level)) },
+        presence,
+        nextConnectionId: () => `connection-${ids++}`,
+        clock: systemClock,
+        log: silentLog,
+      }),
       onRefused: auditHandshakes(trail, 'device-https'),
-      nextConnectionId: () => `connection-${ids++}`,
       clock: systemClock,
       log: silentLog,
     });

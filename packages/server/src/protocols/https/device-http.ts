@@ -1,0 +1,164 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
+import type { PolicyAuthority, Rights } from '@holdfast/trust/communication';
+import {
+  type Admission,
+  type PeerAdmission,
+  peerFingerprint,
+  type PresenceBoard,
+  type Session,
+  WebSocketDoor,
+} from '../gateway/index.ts';
+import type { DeviceRoute } from './device-route.ts';
+import { HTTP_SETTINGS, MAX_HEADERS } from './http-settings.ts';
+import { type Caller, handleRequest } from './request-handler.ts';
+import { RouteTable } from './route-table.ts';
+
+/** Application protocols that mean device HTTPS. */
+export const HTTPS_ALPN = ['http/1.1', 'x-amzn-http-ca'] as const;
+
+export interface DeviceHttpPorts {
+  readonly routes: readonly DeviceRoute[];
+  readonly admission: PeerAdmission;
+  readonly authority: Pick<PolicyAuthority, 'rightsOf'>;
+  readonly presence: PresenceBoard;
+  /** Takes connections that ask to speak MQTT in WebSocket; without it nobody may. */
+  readonly webSockets?: WebSocketDoor;
+  /** Unique for each connection of the process' life. */
+  readonly nextConnectionId: () => string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Held {
+  readonly session: Session;
+  readonly admission: Promise<Admission>;
+  rights: Promise<Rights> | undefined;
+}
+
+/**
+ * HTTP behind mutual TLS, whichever port the connection came in by: every connection is registered as its certificate,
+ * every request is judged by the status as committed.
+ */
+export class DeviceHttp {
+  readonly #ports: DeviceHttpPorts;
+  readonly #server: Server;
+  readonly #held = new WeakMap<TLSSocket, Held>();
+
+  constructor(ports: DeviceHttpPorts) {
+    const { clock, log, webSockets } = ports;
+    const routes = new RouteTable(ports.routes);
+    const callerOf = (request: IncomingMessage) => this.#callerOf(request);
+    this.#ports = ports;
+    this.#server = createServer(
+      {
+        ...HTTP_SETTINGS,
+        shouldUpgradeCallback: (request) => webSockets !== undefined && WebSocketDoor.isAskedFor(request),
+      },
+      (request, response) => void handleRequest({ routes, callerOf, clock, log }, request, response),
+    );
+    this.#server.maxHeadersCount = MAX_HEADERS;
+    this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
+    // From this event on node:http watches its header deadlines; the sockets that listen are not its own.
+    this.#server.emit('listening');
+  }
+
+  /** Takes a TLS connection whose bytes are HTTP. */
+  take(socket: TLSSocket): void {
+    const fingerprint = peerFingerprint(socket);
+    if (fingerprint === undefined) {
+      socket.destroy();
+      return;
+    }
+    const { admission, nextConnectionId } = this.#ports;
+    const opened = admission.open({
+      id: nextConnectionId(),
+      protocol: 'https',
+      fingerprint,
+      remoteAddress: socket.remoteAddress ?? '',
+      end: () => socket.destroy(),
+    });
+    const held: Held = { ...opened, rights: undefined };
+    this.#held.set(socket, held);
+    held.session.refresh = () => {
+      held.rights = undefined;
+    };
+    void this.#present(held);
+    socket.once('close', () => this.#release(held));
+    this.#server.emit('connection', socket);
+  }
+
+  /** Stops watching; the sockets are their listener's to close. */
+  close(): void {
+    this.#server.close();
+  }
+
+  async #present({ admission, session }: Held): Promise<void> {
+    await admission;
+    const { peer, connection, connectedAt } = session;
+    if (peer?.kind !== 'device' || session.state !== 'live') return;
+    this.#ports.presence.connected({
+      tenant: peer.principal.tenant,
+      deviceId: peer.principal.deviceId,
+      protocol: 'https',
+      connectionId: connection.id,
+      remoteAddress: connection.remoteAddress,
+      connectedAt,
+    });
+  }
+
+  #release({ session }: Held): void {
+    const { admission, presence } = this.#ports;
+    const { peer, connection } = session;
+    admission.closed(session);
+    if (peer?.kind === 'device') {
+      presence.disconnected(peer.principal.tenant, peer.principal.deviceId, connection.id);
+    }
+  }
+
+  /** Registered as MQTT before it stops being HTTPS: a revocation in between finds it under either. */
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { log, webSockets } = this.#ports;
+    const held = socket instanceof TLSSocket ? this.#held.get(socket) : undefined;
+    if (webSockets === undefined || held === undefined || !(socket instanceof TLSSocket)) {
+      socket.destroy();
+      return;
+    }
+    try {
+      await webSockets.upgrade(request, socket, head);
+      this.#release(held);
+    } catch (error) {
+      log.error('a connection could not be upgraded', { code: toHoldfastError(error).code });
+      socket.destroy();
+    }
+  }
+
+  async #callerOf(request: IncomingMessage): Promise<Caller> {
+    const { socket } = request;
+    const held = socket instanceof TLSSocket ? this.#held.get(socket) : undefined;
+    if (held === undefined) return { kind: 'refused', code: 'communication.session_cut' };
+    const first = await held.admission;
+    return first.kind === 'refused' ? first : this.#judge(held);
+  }
+
+  /** Status and rights as they are committed now. */
+  async #judge(held: Held): Promise<Caller> {
+    const { admission, authority } = this.#ports;
+    const outcome = await admission.recheck(held.session);
+    if (outcome.kind === 'refused') return outcome;
+    const { remoteAddress } = held.session.connection;
+    held.rights ??= authority.rightsOf(outcome.peer, { clientId: undefined, remoteAddress });
+    try {
+      const rights = await held.rights;
+      held.session.policies = rights.policies;
+      if (rights.level === 'none') return { kind: 'refused', code: 'communication.not_allowed' };
+      const recheck = async () => (await this.#judge(held)).kind === 'known';
+      return { kind: 'known', principal: outcome.peer.principal, rights, signal: held.session.signal, recheck };
+    } catch (error) {
+      held.rights = undefined;
+      return { kind: 'refused', code: toHoldfastError(error).code };
+    }
+  }
+}
