@@ -17,6 +17,7 @@ export * from './schemas/communication.ts';
 export * from './schemas/device.ts';
 export * from './schemas/operator.ts';
 export * from './schemas/product.ts';
+export * from './schemas/registry.ts';
 export * from './schemas/revocation.ts';
 export * from './schemas/system.ts';
 export * from './schemas/update.ts';

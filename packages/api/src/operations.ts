@@ -27,6 +27,7 @@ import {
   SetEvidencePolicy,
   TrustAnchors,
 } from './schemas/product.ts';
+import { ImportDevices, ImportReport, RegistryRow } from './schemas/registry.ts';
 import { MassRevocationOutcome, PreviewRevocation, RevocationPreview, RunRevocation } from './schemas/revocation.ts';
 import { AuditEntry, AuditQuery, AuditVerdict, ConsoleLink, OpenSession, Status } from './schemas/system.ts';
 import {
@@ -189,6 +190,21 @@ export const OPERATIONS = {
     path: '/api/v1/devices/{device}/readmit',
     summary: 'Let a revoked, suspended or quarantined device enroll again',
     response: Device,
+  },
+
+  'registry.export': {
+    method: 'GET',
+    path: '/api/v1/registry',
+    summary: 'Read the registry as an import takes it',
+    query: DeviceQuery.extend(PageQuery.shape),
+    response: pageOf(RegistryRow),
+  },
+  'registry.import': {
+    method: 'POST',
+    path: '/api/v1/registry',
+    summary: 'Check rows against the registry, and bring them in',
+    body: ImportDevices,
+    response: ImportReport,
   },
 
   'certificates.revoke': {

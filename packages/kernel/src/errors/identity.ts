@@ -207,6 +207,14 @@ export const IDENTITY_ERRORS = {
     'the request names a key to encrypt for that the server does not have',
     'name the key of the request itself by its key identifier, or leave the attribute out',
   ),
+  'identity.import_contradicts': taken(
+    'the registry has the device otherwise than the row says, in what an import may not change',
+    'look at it with: holdfast identity show DEVICE, and correct the row or leave it out',
+  ),
+  'identity.import_loosens': taken(
+    'the row would give a device back what was taken from it',
+    'leave the row out; who is to come back is re-admitted: holdfast identity readmit DEVICE',
+  ),
   'identity.crl_unavailable': {
     message: 'no revocation list has been published yet',
     http: 503,

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Status, TrustAnchors } from '@holdfast/api';
 import { formatRfc3339, HoldfastError, parseStrictJson } from '@holdfast/kernel';
-import type { ServerCredential } from '@holdfast/trust/identity';
+import { RegistryImport, type ServerCredential } from '@holdfast/trust/identity';
 import type { ProductRecord, ReleaseRecord } from '@holdfast/trust/ports';
 import { actorOf } from '@holdfast/trust/principal';
 import type { RootInForce } from '@holdfast/trust/update';
@@ -100,6 +100,7 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     authority,
     operators: rooms.operators,
     massRevocation: rooms.massRevocation,
+    registryImport: new RegistryImport({ ...repositories, registry, revocation }),
     cutCertificate: (fingerprint: string) =>
       gateway.sessions.cut({ kind: 'certificate', fingerprint }, 'certificate-revoked').sessions,
     registry,

@@ -74,6 +74,13 @@ export {
 } from './operators.ts';
 export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
 export { RefusalPace } from './refusal-pace.ts';
+export {
+  IMPORT_RULES,
+  type ImportOutcome,
+  type ImportRow,
+  RegistryImport,
+  type RegistryImportPorts,
+} from './registry-import.ts';
 export { type EstablishWish, Registry, type RegistryActor, type RegistryPorts } from './registry.ts';
 export {
   MassRevocation,

@@ -264,6 +264,12 @@ export class Registry {
   }
 }
 
+/** What `establish` would refuse of the wish by itself. @throws as it does */
+export function checkEstablishWish(wish: EstablishWish): void {
+  deviceFrom('', wish, 0);
+  checkGroupNames(wish.groups);
+}
+
 function deviceFrom(tenant: Tenant, wish: EstablishWish, now: number): DeviceRecord {
   const attributes = wish.attributes ?? {};
   checkAttributes(attributes);

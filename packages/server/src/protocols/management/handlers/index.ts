@@ -7,6 +7,7 @@ import { type CommunicationHandlerPorts, communicationHandlers } from './communi
 import { type DeviceHandlerPorts, deviceHandlers } from './devices.ts';
 import { type OperatorHandlerPorts, operatorHandlers } from './operators.ts';
 import { type ProductHandlerPorts, productHandlers } from './products.ts';
+import { type RegistryHandlerPorts, registryHandlers } from './registry.ts';
 import { type RevocationHandlerPorts, revocationHandlers } from './revocations.ts';
 import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
 
@@ -14,6 +15,7 @@ export type ManagementServices = DeviceHandlerPorts &
   ProductHandlerPorts &
   AuthorityHandlerPorts &
   OperatorHandlerPorts &
+  RegistryHandlerPorts &
   RevocationHandlerPorts &
   ClaimHandlerPorts &
   CommunicationHandlerPorts &
@@ -30,6 +32,7 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...productHandlers(services),
     ...authorityHandlers(services),
     ...operatorHandlers(services),
+    ...registryHandlers(services),
     ...revocationHandlers(services),
     ...claimHandlers(services),
     ...communicationHandlers(services),
