@@ -4,7 +4,6 @@ import type { EnrollmentRequestRepository, OneTimePasswordRepository } from './e
 import type { CertificateHoldRepository, CrlRepository, TicketEpochRepository } from './revocation.ts';
 import type { OperatorRepository } from './operators.ts';
 import type { ManufacturerRepository, ProvisioningTemplateRepository } from './provisioning.ts';
-import type { ManufacturerRepository, ProvisioningTemplateRepository } from './provisioning.ts';
 import type { Page, PageRequest, Write } from './store.ts';
 
 /** ISO/IEC 24760 lifecycle with the two states that hold a device back: `suspended` and `quarantined`. */
@@ -83,7 +82,6 @@ export type CertificateProfile =
   | 'root'
   | 'issuing'
   | 'cross'
-  | 'manufacturer'
   | 'manufacturer'
   | 'device'
   | 'claim'
@@ -281,8 +279,6 @@ export interface IdentityRepositories {
   readonly tokens: OwnershipTokenRepository;
   readonly passwords: OneTimePasswordRepository;
   readonly enrollmentRequests: EnrollmentRequestRepository;
-  readonly templates: ProvisioningTemplateRepository;
-  readonly manufacturers: ManufacturerRepository;
   readonly templates: ProvisioningTemplateRepository;
   readonly manufacturers: ManufacturerRepository;
   readonly crls: CrlRepository;
