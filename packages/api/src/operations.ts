@@ -13,6 +13,13 @@ import {
   RevokeDevice,
 } from './schemas/device.ts';
 import {
+  EnrollmentRequest,
+  MintedPassword,
+  MintPasswords,
+  OneTimePassword,
+  SetEnrollmentTerms,
+} from './schemas/enrollment.ts';
+import {
   CertifiedOperator,
   CertifyOperator,
   ChangeOperatorRole,
@@ -29,6 +36,7 @@ import {
 } from './schemas/product.ts';
 import { ImportDevices, ImportReport, RegistryRow } from './schemas/registry.ts';
 import { MassRevocationOutcome, PreviewRevocation, RevocationPreview, RunRevocation } from './schemas/revocation.ts';
+import { Shadow, ShadowName, ShadowQuery, UpdateShadow } from './schemas/shadow.ts';
 import { AuditEntry, AuditQuery, AuditVerdict, ConsoleLink, OpenSession, Status } from './schemas/system.ts';
 import {
   Artifact,
@@ -94,6 +102,13 @@ export const OPERATIONS = {
     body: SetEvidencePolicy,
     response: Product,
   },
+  'products.set-enrollment': {
+    method: 'PUT',
+    path: '/api/v1/products/{product}/enrollment',
+    summary: 'Set what enrolling its devices asks',
+    body: SetEnrollmentTerms,
+    response: Product,
+  },
   'products.preview-minimum': {
     method: 'POST',
     path: '/api/v1/products/{product}/minimum/preview',
@@ -129,6 +144,40 @@ export const OPERATIONS = {
     path: '/api/v1/claims/{claim}/cancel',
     summary: 'Cancel a claim and its pending certificates',
     response: Claim,
+  },
+
+  'claims.mint-passwords': {
+    method: 'POST',
+    path: '/api/v1/claims/{claim}/passwords',
+    summary: 'Make one-time passwords of a claim; each is shown this once',
+    body: MintPasswords,
+    response: z.object({ passwords: z.array(MintedPassword) }),
+  },
+  'claims.passwords': {
+    method: 'GET',
+    path: '/api/v1/claims/{claim}/passwords',
+    summary: 'List the one-time passwords of a claim',
+    query: PageQuery,
+    response: pageOf(OneTimePassword),
+  },
+  'enrollment-requests.list': {
+    method: 'GET',
+    path: '/api/v1/enrollment-requests',
+    summary: 'List devices that wait for approval, and those decided on',
+    query: PageQuery,
+    response: pageOf(EnrollmentRequest),
+  },
+  'enrollment-requests.approve': {
+    method: 'POST',
+    path: '/api/v1/enrollment-requests/{request}/approve',
+    summary: 'Let a waiting device have its certificate',
+    response: EnrollmentRequest,
+  },
+  'enrollment-requests.deny': {
+    method: 'POST',
+    path: '/api/v1/enrollment-requests/{request}/deny',
+    summary: 'Refuse a waiting device',
+    response: EnrollmentRequest,
   },
 
   'devices.create': {
@@ -205,6 +254,36 @@ export const OPERATIONS = {
     summary: 'Check rows against the registry, and bring them in',
     body: ImportDevices,
     response: ImportReport,
+  },
+
+  'shadows.list': {
+    method: 'GET',
+    path: '/api/v1/devices/{device}/shadows',
+    summary: 'Names of the named shadows of a device',
+    query: PageQuery,
+    response: pageOf(ShadowName),
+  },
+  'shadows.show': {
+    method: 'GET',
+    path: '/api/v1/devices/{device}/shadow',
+    summary: 'Show a shadow of a device',
+    query: ShadowQuery,
+    response: Shadow,
+  },
+  'shadows.update': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/shadow',
+    summary: 'Change a shadow of a device, or create it',
+    query: ShadowQuery,
+    body: UpdateShadow,
+    response: Shadow,
+  },
+  'shadows.delete': {
+    method: 'DELETE',
+    path: '/api/v1/devices/{device}/shadow',
+    summary: 'Delete a shadow of a device',
+    query: ShadowQuery,
+    response: EMPTY,
   },
 
   'certificates.revoke': {

@@ -20,7 +20,7 @@ const NOUNS: readonly Noun[] = [
   },
   {
     name: 'device',
-    words: 'virtual devices',
+    words: 'virtual devices; shadows of any device',
     load: async () => (await import('./commands/device.ts')).registerDevice,
   },
   { name: 'status', words: 'what runs here', load: async () => (await import('./commands/status.ts')).registerStatus },

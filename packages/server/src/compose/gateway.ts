@@ -1,7 +1,13 @@
 import type { ServerCredential } from '@holdfast/trust/identity';
 import type { EventName } from '@holdfast/trust/ports';
 import { encodePem } from '@holdfast/wire/pem';
-import { AwsIotTopics, JobNotifier, ShadowNotices, type TopicPublisher } from '../protocols/aws-iot/index.ts';
+import {
+  AwsIotTopics,
+  JobNotifier,
+  LifecycleEvents,
+  ShadowNotices,
+  type TopicPublisher,
+} from '../protocols/aws-iot/index.ts';
 import { estRoutes } from '../protocols/est/index.ts';
 import {
   AuditTrail,
@@ -25,7 +31,7 @@ import { DeviceListener } from '../protocols/https/device-listener.ts';
 import { MuxListener } from '../protocols/https/mux-listener.ts';
 import { EnrollmentListener, PublicListener } from '../protocols/https/open-listener.ts';
 import { publicRoutes } from '../protocols/https/public-routes.ts';
-import { AWS_PROFILE, eventLoopTurn, MqttBroker } from '../protocols/mqtt/index.ts';
+import { AWS_PROFILE, eventLoopTurn, joinObservers, MqttBroker } from '../protocols/mqtt/index.ts';
 import { ocspRoutes, plainTarget } from '../protocols/ocsp/index.ts';
 import { SealedMessageKeys } from '../persistence/repositories/communication-keys.ts';
 import { SqlDurableStore } from '../persistence/repositories/communication-mqtt.ts';
@@ -128,6 +134,17 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
     clock,
     log,
   });
+  const publisher: Pick<TopicPublisher, 'publish'> = {
+    publish: (realm, topic, payload) => broker.publish({ realm, topic, payload, qos: 1 }),
+  };
+  const lifecycle = new LifecycleEvents({
+    clock,
+    random,
+    log,
+    publisher,
+    peerOf: ({ principal }) =>
+      principal instanceof GatewayPrincipal && principal.peer.kind === 'device' ? principal.peer.principal : undefined,
+  });
   const reserved = new AwsIotTopics({
     clock,
     enrollment: rooms.enrollment,
@@ -135,7 +152,7 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
     jobs: rooms.jobs,
     streams: rooms.streams,
     shadows: rooms.shadows,
-    publisher: { publish: (realm, topic, payload) => broker.publish({ realm, topic, payload, qos: 1 }) },
+    publisher,
     peerOf: ({ principal }) =>
       principal instanceof GatewayPrincipal
         ? { principal: principal.peer.principal, remoteAddress: principal.remoteAddress }
@@ -155,7 +172,7 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
     authenticator,
     profile: AWS_PROFILE,
     reserved,
-    observer: gatewayObserver({ ...parts, takeovers: rooms.cloneTrap, log }),
+    observer: joinObservers(gatewayObserver({ ...parts, takeovers: rooms.cloneTrap, log }), lifecycle),
   });
   await broker.start();
   closers.add('mqtt', () => broker.close());

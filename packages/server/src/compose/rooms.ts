@@ -166,7 +166,7 @@ function openCommunication(foundation: Foundation, repositories: SharedRepositor
     policyAuthority,
     policies: new Policies(shared),
     explainer: new Explainer({ ...repositories, authority: policyAuthority }),
-    shadows: new Shadows({ ...repositories, ...foundation, store, shadows }),
+    shadows: new Shadows({ ...repositories, ...foundation, store, audit, shadows }),
   };
 }
 

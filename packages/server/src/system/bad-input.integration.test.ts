@@ -168,6 +168,7 @@ describe('what an operator asks', () => {
     'devices.groups': { groups: ['a'] },
     'devices.revoke': {},
     'devices.explain': { questions: [{ verb: 'connect', resource: 'nobody' }] },
+    'shadows.update': { desired: {} },
     'operators.certify': { csrPem: 'x' },
     'operators.change-role': { role: 'viewer' },
     'policies.attach': { kind: 'device', id: 'watcher' },

@@ -1,6 +1,7 @@
 import { type Clock, decodeUtf8, encodeUtf8, type EpochMs, HoldfastError } from '@holdfast/kernel';
 import { SHADOW_NAME, type ShadowUpdateRequest } from '@holdfast/wire/aws-iot';
 import type {
+  AuditLog,
   DeviceId,
   DeviceRepository,
   Page,
@@ -14,6 +15,7 @@ import type {
   Tenant,
   Write,
 } from '../ports/index.ts';
+import { actorOf, type OperatorPrincipal } from '../principal.ts';
 import {
   acceptedPart,
   deltaOf,
@@ -36,6 +38,7 @@ export interface ShadowsPorts {
   readonly fields: ShadowSealer;
   readonly devices: Pick<DeviceRepository, 'find'>;
   readonly store: Store;
+  readonly audit: AuditLog;
   readonly clock: Clock;
 }
 
@@ -122,10 +125,11 @@ export class Shadows {
   /**
    * Merges an update in and tells the listeners.
    *
+   * @param by - an operator, whose act the audit log keeps; a device's own is none.
    * @throws `communication.shadow_conflict` when `request.version` is not the one in force;
    * `communication.shadow_too_large` over 8 KB of state; `communication.too_many_shadows`; `identity.unknown_device`.
    */
-  async update(key: ShadowKey, request: ShadowUpdateRequest): Promise<ShadowUpdated> {
+  async update(key: ShadowKey, request: ShadowUpdateRequest, by?: OperatorPrincipal): Promise<ShadowUpdated> {
     const { clientToken, state, version } = request;
     const { at, previous, current } = await this.#committing(key, async (found) => {
       await this.#mayBe(key, found.record);
@@ -135,7 +139,7 @@ export class Shadows {
       const bytes = sizeOfState(merged.state);
       if (bytes > MAX_STATE_BYTES) throw new HoldfastError('communication.shadow_too_large', { bytes });
       const next = nextOf(key, found.record, { at: now, deleted: false });
-      const writes = await this.#saving(found.record, next, merged);
+      const writes = [...(await this.#saving(found.record, next, merged)), ...this.#entry('updated', next, by)];
       const before = { ...found.document, version: found.record?.version ?? 0 };
       return { writes, done: { at: now, previous: before, current: { ...merged, version: next.version } } };
     });
@@ -154,11 +158,12 @@ export class Shadows {
   }
 
   /** @throws `communication.shadow_unknown` */
-  async delete(key: ShadowKey, clientToken?: string): Promise<ShadowDeleted> {
+  async delete(key: ShadowKey, clientToken?: string, by?: OperatorPrincipal): Promise<ShadowDeleted> {
     const deleted = await this.#committing(key, async ({ record }) => {
       if (record === undefined || record.deleted) throw new HoldfastError('communication.shadow_unknown');
       const at = this.#ports.clock.now();
-      const writes = await this.#saving(record, nextOf(key, record, { at, deleted: true }), undefined);
+      const next = nextOf(key, record, { at, deleted: true });
+      const writes = [...(await this.#saving(record, next, undefined)), ...this.#entry('deleted', next, by)];
       return { writes, done: { kind: 'deleted', key, version: record.version, at, clientToken } as const };
     });
     await this.#tell(deleted);
@@ -217,6 +222,15 @@ export class Shadows {
     await store.commit([shadows.forgetting(tenant, deviceId, clock.now() - REMEMBERED_MS)]);
     if ((await shadows.count(tenant, deviceId)) < MAX_SHADOWS) return;
     throw new HoldfastError('communication.too_many_shadows', { limit: MAX_SHADOWS });
+  }
+
+  #entry(done: 'updated' | 'deleted', shadow: ShadowRecord, by: OperatorPrincipal | undefined): readonly Write[] {
+    if (by === undefined) return [];
+    const { tenant, deviceId, name, version } = shadow;
+    const details = { shadow: name, version };
+    return [
+      this.#ports.audit.entry({ tenant, actor: actorOf(by), action: `shadow.${done}`, subject: deviceId, details }),
+    ];
   }
 
   async #saving(

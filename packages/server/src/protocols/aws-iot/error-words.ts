@@ -60,6 +60,8 @@ const PROVISIONING: Words<ProvisioningWord> = {
   'identity.device_exists': CONFLICT,
   'store.conflict': CONFLICT,
   'identity.unknown_product': FAILURE,
+  'identity.approval_pending': UNAVAILABLE,
+  'identity.too_many_waiting': UNAVAILABLE,
   'identity.ca_unavailable': UNAVAILABLE,
   'store.unavailable': UNAVAILABLE,
   'store.full': UNAVAILABLE,

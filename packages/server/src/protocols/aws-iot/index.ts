@@ -4,3 +4,4 @@ export { AwsIotTopics } from './reserved-topics.ts';
 export { ShadowNotices } from './shadow-notices.ts';
 export { stateWithDelta } from './shadow-words.ts';
 export type { TopicPublisher } from './topic-publisher.ts';
+export { LifecycleEvents } from './lifecycle-events.ts';

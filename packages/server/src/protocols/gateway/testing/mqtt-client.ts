@@ -128,9 +128,11 @@ export class MqttClient {
   }
 
   /** @returns the PUBACK reason; undefined when the connection ended. */
-  async publishOnce(topic: string, retain = false): Promise<number | undefined> {
+  async publishOnce(topic: string, retain = false, payload = 'x'): Promise<number | undefined> {
     const packetId = ++this.#lastId;
-    this.#stream.write(encodePublish({ topic, payload: Buffer.from('x'), qos: 1, retain, packetId }, this.#version));
+    this.#stream.write(
+      encodePublish({ topic, payload: Buffer.from(payload), qos: 1, retain, packetId }, this.#version),
+    );
     const answer = await this.until((packet) => packet.kind === 'puback' && packet.packetId === packetId);
     return answer?.kind === 'puback' ? answer.reason : undefined;
   }

@@ -5,10 +5,12 @@ import { type AuthorityHandlerPorts, authorityHandlers } from './authority.ts';
 import { type ClaimHandlerPorts, claimHandlers } from './claims.ts';
 import { type CommunicationHandlerPorts, communicationHandlers } from './communication.ts';
 import { type DeviceHandlerPorts, deviceHandlers } from './devices.ts';
+import { type EnrollmentHandlerPorts, enrollmentHandlers } from './enrollments.ts';
 import { type OperatorHandlerPorts, operatorHandlers } from './operators.ts';
 import { type ProductHandlerPorts, productHandlers } from './products.ts';
 import { type RegistryHandlerPorts, registryHandlers } from './registry.ts';
 import { type RevocationHandlerPorts, revocationHandlers } from './revocations.ts';
+import { type ShadowHandlerPorts, shadowHandlers } from './shadows.ts';
 import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
 
 export type ManagementServices = DeviceHandlerPorts &
@@ -18,7 +20,9 @@ export type ManagementServices = DeviceHandlerPorts &
   RegistryHandlerPorts &
   RevocationHandlerPorts &
   ClaimHandlerPorts &
+  EnrollmentHandlerPorts &
   CommunicationHandlerPorts &
+  ShadowHandlerPorts &
   UpdateHandlerPorts & {
     readonly audit: AuditReader;
     readonly status: () => Promise<Status>;
@@ -35,7 +39,9 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...registryHandlers(services),
     ...revocationHandlers(services),
     ...claimHandlers(services),
+    ...enrollmentHandlers(services),
     ...communicationHandlers(services),
+    ...shadowHandlers(services),
     ...updateHandlers(services),
     ...auditHandlers(services.audit),
   };
