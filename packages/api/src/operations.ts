@@ -34,7 +34,7 @@ import {
   SetEvidencePolicy,
   TrustAnchors,
 } from './schemas/product.ts';
-import { ImportDevices, ImportReport, RegistryRow } from './schemas/registry.ts';
+import { EnrollDevice, EnrolledDevice, ImportDevices, ImportReport, RegistryRow } from './schemas/registry.ts';
 import { MassRevocationOutcome, PreviewRevocation, RevocationPreview, RunRevocation } from './schemas/revocation.ts';
 import { Shadow, ShadowName, ShadowQuery, UpdateShadow } from './schemas/shadow.ts';
 import { AuditEntry, AuditQuery, AuditVerdict, ConsoleLink, OpenSession, Status } from './schemas/system.ts';
@@ -241,6 +241,13 @@ export const OPERATIONS = {
     response: Device,
   },
 
+  'devices.enroll': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/enroll',
+    summary: 'Give a device in a factory its first certificate',
+    body: EnrollDevice,
+    response: EnrolledDevice,
+  },
   'registry.export': {
     method: 'GET',
     path: '/api/v1/registry',

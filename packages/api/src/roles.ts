@@ -53,6 +53,7 @@ export const LEAST_ROLE: Readonly<Record<OperationName, OperatorRole>> = {
   'shadows.update': 'operator',
   'shadows.delete': 'operator',
   'certificates.revoke': 'operator',
+  'devices.enroll': 'operator',
   'registry.import': 'operator',
   'artifacts.upload': 'operator',
   'releases.create': 'operator',

@@ -34,7 +34,7 @@ export const CertificateSummary = z.object({
   fingerprint: Sha256Hex,
   serialNumber: z.string(),
   state: z.enum(['pending', 'active', 'successor', 'superseded', 'revoked', 'abandoned', 'expired']),
-  keyOrigin: z.enum(['device', 'server']),
+  keyOrigin: z.enum(['device', 'station', 'server']),
   notBefore: Timestamp,
   notAfter: Timestamp,
   door: z.string(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EnrollmentTerms } from './enrollment.ts';
 import { FirmwareVersion, HardwareRevision, ProductName, SecurityCounter, Timestamp } from './common.ts';
 
 /** Whether a firmware success must be proven by evidence (`required`) or is believed as reported (`none`). */
@@ -32,6 +33,7 @@ export const Product = z.object({
   boot: BootProfile,
   minimumVersion: FirmwareVersion.optional(),
   minimumSecurityCounter: SecurityCounter,
+  enrollment: EnrollmentTerms,
   createdAt: Timestamp,
 });
 export type Product = z.infer<typeof Product>;

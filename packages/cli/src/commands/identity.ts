@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts } from '../output/table.ts';
 import { registerAuthority } from './identity-ca.ts';
+import { registerPasswords, registerRequests } from './identity-enrollment.ts';
 import { registerRevocations } from './identity-revocation.ts';
 import { registerOperators } from './operator.ts';
 import { registerClaims } from './identity-claim.ts';
@@ -39,7 +40,10 @@ export function deviceFacts(device: Device, io: CommandIo): string {
 }
 
 export function registerIdentity(noun: Command, io: CommandIo): void {
-  registerClaims(noun.command('claim').description('bootstrap credentials'), io);
+  const claims = noun.command('claim').description('bootstrap credentials');
+  registerClaims(claims, io);
+  registerPasswords(claims, io);
+  registerRequests(noun.command('request').description('devices that wait for approval'), io);
   registerAuthority(noun.command('ca').description('the authorities, and the ceremony of their root'), io);
   registerOperators(noun.command('operator').description('who manages from elsewhere, by certificate'), io);
   registerRegistry(noun, io);

@@ -1,4 +1,4 @@
-import { CreateProduct, type Product, RaiseMinimum, SetEvidencePolicy } from '@holdfast/api';
+import { CreateProduct, type Product, RaiseMinimum, SetEnrollmentTerms, SetEvidencePolicy } from '@holdfast/api';
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts } from '../output/table.ts';
@@ -37,6 +37,9 @@ function productFacts(product: Product, io: CommandIo): string {
       ['evidence', product.evidence],
       ['minimum version', product.minimumVersion],
       ['minimum security counter', product.minimumSecurityCounter],
+      ['approval', product.enrollment.approval],
+      ['server-made keys', product.enrollment.serverKeys],
+      ['binding', product.enrollment.binding],
       ['image key', product.imageKey && `${product.imageKey.kind} ${product.imageKey.keyHash}`],
       ['image layout', `${product.boot.format}, header ${product.boot.headerSize}, slot ${product.boot.slotSize}`],
     ],
@@ -96,6 +99,25 @@ export function registerProducts(noun: Command, io: CommandIo): void {
     input: ([product = '', evidence], options) => ({
       product,
       body: bodyOf(SetEvidencePolicy, { evidence, ...pick(options, { reason: 'reason' }) }),
+    }),
+    print: productFacts,
+  });
+  addVerb(noun, io, {
+    name: 'enrollment',
+    words: 'set what enrolling its devices asks',
+    operation: 'products.set-enrollment',
+    operands: ['<product>'],
+    options: [
+      { flags: '--approval <who>', words: 'automatic, or operator: devices wait until one approved them' },
+      { flags: '--server-keys <where>', words: 'where the server may make keys: never, aws or everywhere' },
+      { flags: '--binding <policy>', words: 'proof of possession bound to TLS 1.2: if-present or required' },
+    ],
+    input: ([product = ''], options) => ({
+      product,
+      body: bodyOf(
+        SetEnrollmentTerms,
+        pick(options, { approval: 'approval', serverKeys: 'serverKeys', binding: 'binding' }),
+      ),
     }),
     print: productFacts,
   });

@@ -235,7 +235,9 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
   const est = estRoutes({
     enrollment,
     chainDer: () => authority.caCertsDer,
-    isLabel: async (label) => (await rooms.repositories.products.find(tenant, label)) !== undefined,
+    tenant,
+    passwords: rooms.passwords,
+    products: rooms.repositories.products,
     base64: 'by-client',
   });
   const routes = [...est, ...artifactRoutes({ access })];

@@ -100,6 +100,8 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     authority,
     operators: rooms.operators,
     massRevocation: rooms.massRevocation,
+    enrollment: rooms.enrollment,
+    devices: repositories.devices,
     registryImport: new RegistryImport({ ...repositories, registry, revocation }),
     cutCertificate: (fingerprint: string) =>
       gateway.sessions.cut({ kind: 'certificate', fingerprint }, 'certificate-revoked').sessions,

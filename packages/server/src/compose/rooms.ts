@@ -11,6 +11,7 @@ import {
   MassRevocation,
   OcspResponder,
   OcspSigner,
+  OneTimePasswords,
   Operators,
   PeerIdentity,
   Registry,
@@ -39,6 +40,7 @@ import { identityRepositories } from '../persistence/repositories/identity.ts';
 import { postureRepositories } from '../persistence/repositories/posture.ts';
 import { updateRepositories } from '../persistence/repositories/update.ts';
 import type { Foundation } from './foundation.ts';
+import { openPasswordKey } from './password-key.ts';
 import { ImageKeys } from './image-keys.ts';
 
 export interface RoomAddresses {
@@ -102,6 +104,7 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     enrollment,
     peers,
     operators: new Operators({ ...shared, authority, revocation, peers }),
+    passwords: new OneTimePasswords({ ...shared, passwordKey: await openPasswordKey(foundation) }),
     claims: new Claims({ ...shared, authority, revocation }),
     cloneTrap: new CloneTrap({ clock, registry }),
   };

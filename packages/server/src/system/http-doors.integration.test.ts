@@ -43,9 +43,11 @@ const unreached = (): never => {
 
 /** The tables of the code itself; their handlers are never called here. */
 const est = estRoutes({
-  enrollment: { enrollDirect: unreached, renew: unreached },
+  tenant: 'default',
+  enrollment: { enrollDirect: unreached, renew: unreached, enrollWithServerKey: unreached },
+  passwords: { check: unreached },
+  products: { find: unreached, list: unreached },
   chainDer: unreached,
-  isLabel: unreached,
   base64: 'wrapped',
 });
 const isOpen = ({ audience }: DeviceRoute) => audience.includes('anyone');

@@ -45,6 +45,9 @@ export type ProductWish = Pick<ProductRecord, 'name' | 'hardwareRevisions' | 'ev
     >
   >;
 
+/** What is not given stays as it is. */
+export type EnrollmentTermsWish = { readonly [Term in keyof EnrollmentTerms]?: EnrollmentTerms[Term] | undefined };
+
 export interface MinimumWish {
   readonly version?: string | undefined;
   readonly counter?: number | undefined;
@@ -137,9 +140,14 @@ export class ProductPolicy {
   }
 
   /** Sets what enrolling its devices asks; devices that are enrolled keep their certificates. */
-  async setEnrollment(principal: ProductActor, name: string, wish: Partial<EnrollmentTerms>): Promise<ProductRecord> {
+  async setEnrollment(principal: ProductActor, name: string, wish: EnrollmentTermsWish): Promise<ProductRecord> {
     const product = await this.show(principal.tenant, name);
-    const enrollment = { ...product.enrollment, ...wish };
+    const before = product.enrollment;
+    const enrollment = {
+      approval: wish.approval ?? before.approval,
+      serverKeys: wish.serverKeys ?? before.serverKeys,
+      binding: wish.binding ?? before.binding,
+    };
     return this.#change(principal, product, {
       change: { enrollment },
       action: 'product.enrollment_set',

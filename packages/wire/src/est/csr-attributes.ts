@@ -1,6 +1,5 @@
 import { HoldfastError } from '@holdfast/kernel';
 import { decodeDer, type DerReader, encodeOid, encodeSequence, encodeSetOf, TAG } from '../asn1/index.ts';
-import { OID } from '../x509/index.ts';
 
 /** One entry of CsrAttrs: an object identifier alone, or an attribute with its values. */
 export type CsrAttribute =
@@ -9,12 +8,6 @@ export type CsrAttribute =
   | { readonly kind: 'attribute'; readonly type: string; readonly values: readonly Uint8Array[] };
 
 const MAX_ENTRIES = 64;
-
-/** What we ask of a request: an ECDSA signature with SHA-256 by a P-256 key; nothing is copied from its extensions. */
-export const DEVICE_CSR_ATTRIBUTES: readonly CsrAttribute[] = [
-  { kind: 'oid', oid: OID.ecdsaWithSha256 },
-  { kind: 'attribute', type: OID.ecPublicKey, values: [encodeOid(OID.secp256r1)] },
-];
 
 /** CsrAttrs ::= SEQUENCE OF AttrOrOID (RFC 7030 4.5.2, RFC 9908 section 3). */
 export function encodeCsrAttributes(attributes: readonly CsrAttribute[]): Uint8Array<ArrayBuffer> {

@@ -1,14 +1,17 @@
-import { decodeBase64, decodeHex, encodeHex, encodeUtf8, HoldfastError } from '@holdfast/kernel';
+import { decodeBase64, decodeHex, encodeBase64, encodeHex, encodeUtf8, HoldfastError } from '@holdfast/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodePem } from '../pem/index.ts';
 import {
   decodeCsrAttributes,
   decodeEstBody,
-  DEVICE_CSR_ATTRIBUTES,
+  decodeBasicCredentials,
+  deviceCsrAttributes,
   encodeCsrAttributes,
   encodeEstBody,
+  encodeMultipart,
   isMediaType,
+  MULTIPART_MEDIA,
 } from './index.ts';
 
 const coded = (code: string) => expect.objectContaining({ code });
@@ -84,17 +87,40 @@ describe('CSR attributes', () => {
     expect(encodeHex(encodeCsrAttributes(attributes))).toBe(encodeHex(bytes));
   });
 
-  it('asks devices for P-256 and SHA-256', () => {
-    expect(decodeCsrAttributes(encodeCsrAttributes(DEVICE_CSR_ATTRIBUTES))).toEqual(DEVICE_CSR_ATTRIBUTES);
+  it.each(['if-present', 'required'] as const)('asks devices for P-256 and SHA-256, binding %s', (binding) => {
+    const asked = deviceCsrAttributes(binding);
+    expect(decodeCsrAttributes(encodeCsrAttributes(asked))).toEqual(asked);
+    const kinds = asked.map((entry) => (entry.kind === 'oid' ? entry.oid : entry.type));
+    expect(kinds).toEqual(
+      binding === 'required'
+        ? ['1.2.840.113549.1.9.7', '1.2.840.10045.4.3.2', '1.2.840.10045.2.1', '1.2.840.113549.1.9.14']
+        : ['1.2.840.10045.4.3.2', '1.2.840.10045.2.1', '1.2.840.113549.1.9.14', '1.2.840.113549.1.9.16.2.61'],
+    );
+  });
+
+  it('lays the template out as RFC 9908 3.4 has it', () => {
+    const template = deviceCsrAttributes('if-present').at(-1);
+    if (template?.kind !== 'attribute') throw new TypeError('no template');
+    const [value = new Uint8Array()] = template.values;
+    expect(encodeHex(value)).toBe(
+      [
+        '3052020100', // version v1(0), no subject
+        'a0153013', // subjectPKInfo [0]: an algorithm, no key
+        '06072a8648ce3d020106082a8648ce3d030107', // id-ecPublicKey, secp256r1
+        'a136303406092a864886f70d01090e3127', // attributes [1]: extensionRequest
+        '3025300e0603551d0f0101ff040403020780', // keyUsage, critical: digitalSignature
+        '30130603551d25040c300a06082b06010505070302', // extKeyUsage: clientAuth
+      ].join(''),
+    );
   });
 
   it('refuses every truncation, and a type given twice', () => {
-    const bytes = encodeCsrAttributes(DEVICE_CSR_ATTRIBUTES);
+    const bytes = encodeCsrAttributes(deviceCsrAttributes('if-present'));
     for (let length = 0; length < bytes.length; length++) {
       expect(() => decodeCsrAttributes(bytes.subarray(0, length))).toThrowError(HoldfastError);
     }
-    const twice = encodeCsrAttributes([...DEVICE_CSR_ATTRIBUTES, ...DEVICE_CSR_ATTRIBUTES]);
-    expect(() => decodeCsrAttributes(twice)).toThrowError(coded('wire.duplicate'));
+    const asked = deviceCsrAttributes('required');
+    expect(() => decodeCsrAttributes(encodeCsrAttributes([...asked, ...asked]))).toThrowError(coded('wire.duplicate'));
   });
 
   it('gives a value or one coded error for arbitrary bytes', () => {
@@ -120,5 +146,80 @@ describe('media types', () => {
     [undefined, false],
   ])('takes %j for a request: %s', (header, expected) => {
     expect(isMediaType(header, 'application/pkcs10')).toBe(expected);
+  });
+});
+
+describe('HTTP Basic credentials', () => {
+  const header = (text: string, scheme = 'Basic') => `${scheme} ${encodeBase64(encodeUtf8(text))}`;
+
+  it('are those of the example of RFC 7617', () => {
+    expect(decodeBasicCredentials('Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==')).toEqual({
+      name: 'Aladdin',
+      password: 'open sesame',
+    });
+  });
+
+  it.each([
+    ['basic', 'lamp-1:x', { name: 'lamp-1', password: 'x' }],
+    ['BASIC', '00:1b:44:x', { name: '00:1b:44', password: 'x' }],
+    ['Basic', ':', { name: '', password: '' }],
+  ])('are parted by the last colon under %s %j', (scheme, text, expected) => {
+    expect(decodeBasicCredentials(header(text, scheme))).toEqual(expected);
+  });
+
+  it.each([undefined, '', 'Basic', 'Bearer abc', 'Digest username="x"', 'Basic a b'])('are not in %j', (given) => {
+    expect(decodeBasicCredentials(given)).toBeUndefined();
+  });
+
+  it.each([
+    ['no colon', header('lamp')],
+    ['a line break', header('lamp:x\r\ny')],
+    ['a NUL', header('lamp\0:x')],
+    ['another alphabet', 'Basic bGFt-_=='],
+    ['bytes that are no UTF-8', `Basic ${encodeBase64(Uint8Array.of(0xff, 0x3a))}`],
+  ])('are refused with %s', (_name, given) => {
+    expect(() => decodeBasicCredentials(given)).toThrowError(coded('wire.malformed'));
+  });
+
+  it('are refused when they are longer than a kilobyte', () => {
+    expect(() => decodeBasicCredentials(header('x'.repeat(1024)))).toThrowError(coded('wire.too_large'));
+  });
+
+  it('give a value or one coded error for any header', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 40 }), (text) => {
+        try {
+          decodeBasicCredentials(`Basic ${text}`);
+        } catch (error) {
+          expect(HoldfastError.is(error)).toBe(true);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('an answer in parts', () => {
+  it('has the form of RFC 7030 4.4.2', () => {
+    expect(MULTIPART_MEDIA).toBe('multipart/mixed; boundary=holdfast-est-part');
+    const parts = [
+      { mediaType: 'application/pkcs8', base64: 'AAAA\nBBBB\n' },
+      { mediaType: 'application/pkcs7-mime; smime-type=certs-only', base64: 'CCCC\n' },
+    ];
+    expect(encodeMultipart(parts).split('\r\n')).toEqual([
+      '--holdfast-est-part',
+      'Content-Type: application/pkcs8',
+      'Content-Transfer-Encoding: base64',
+      '',
+      'AAAA',
+      'BBBB',
+      '--holdfast-est-part',
+      'Content-Type: application/pkcs7-mime; smime-type=certs-only',
+      'Content-Transfer-Encoding: base64',
+      '',
+      'CCCC',
+      '--holdfast-est-part--',
+      '',
+    ]);
   });
 });

@@ -1,8 +1,6 @@
 export { decodeEstBody, type EstBase64Form, encodeEstBody } from './base64-body.ts';
-export {
-  type CsrAttribute,
-  decodeCsrAttributes,
-  DEVICE_CSR_ATTRIBUTES,
-  encodeCsrAttributes,
-} from './csr-attributes.ts';
+export { type BasicCredentials, decodeBasicCredentials } from './basic-credentials.ts';
+export { type CsrAttribute, decodeCsrAttributes, encodeCsrAttributes } from './csr-attributes.ts';
+export { deviceCsrAttributes } from './csr-template.ts';
+export { encodeMultipart, MULTIPART_MEDIA, type MultipartPart } from './multipart.ts';
 export { EST_MEDIA, EST_OPERATIONS, EST_ROOT, type EstOperation, isMediaType } from './operations.ts';

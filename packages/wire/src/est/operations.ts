@@ -7,6 +7,8 @@ export const EST_MEDIA = {
   issued: 'application/pkcs7-mime; smime-type=certs-only',
   request: 'application/pkcs10',
   attributes: 'application/csrattrs',
+  key: 'application/pkcs8',
+  envelopedKey: 'application/pkcs7-mime; smime-type=server-generated-key',
 } as const;
 
 /** Operations of RFC 7030 that an optional label may precede; a label never has one of these names. */

@@ -84,6 +84,10 @@ export const OID = {
   // Certification requests: RFC 2985, RFC 9908.
   challengePassword: '1.2.840.113549.1.9.7',
   extensionRequest: '1.2.840.113549.1.9.14',
+  certificationRequestInfoTemplate: '1.2.840.113549.1.9.16.2.61',
+  // Whom to encrypt a server's key for: RFC 4108, RFC 7030 4.4.1.
+  decryptKeyId: '1.2.840.113549.1.9.16.2.37',
+  asymmetricDecryptKeyId: '1.2.840.113549.1.9.16.2.54',
   // Other names: RFC 4108, RFC 4043.
   hardwareModuleName: '1.3.6.1.5.5.7.8.4',
   permanentIdentifier: '1.3.6.1.5.5.7.8.3',

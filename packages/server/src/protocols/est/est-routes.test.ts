@@ -1,7 +1,7 @@
 import { encodeBase64, encodeUtf8, HoldfastError } from '@holdfast/kernel';
 import type { ClaimPrincipal, DevicePrincipal } from '@holdfast/trust/principal';
 import { decodeCertsOnly } from '@holdfast/wire/cms';
-import { decodeCsrAttributes, decodeEstBody, DEVICE_CSR_ATTRIBUTES } from '@holdfast/wire/est';
+import { decodeCsrAttributes, decodeEstBody, deviceCsrAttributes } from '@holdfast/wire/est';
 import { decodeCertificate } from '@holdfast/wire/x509';
 import { fingerprint } from '@holdfast/crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -29,7 +29,9 @@ describe('EST', () => {
     ports = {
       enrollment: world.enrollment,
       chainDer: () => world.authority.chainDer,
-      isLabel: async (label) => (await world.repositories.products.find('default', label)) !== undefined,
+      tenant: 'default',
+      passwords: world.passwords,
+      products: world.repositories.products,
       base64: 'by-client',
     };
     routes = estRoutes(ports);
@@ -87,9 +89,9 @@ describe('EST', () => {
       [
         ['GET', 'cacerts', 'anyone,claim,device'],
         ['GET', 'csrattrs', 'anyone,claim,device'],
-        ['POST', 'simpleenroll', 'claim'],
+        ['POST', 'simpleenroll', 'anyone,claim'],
         ['POST', 'simplereenroll', 'device,claim'],
-        ['POST', 'serverkeygen', 'anyone,claim,device'],
+        ['POST', 'serverkeygen', 'anyone,claim'],
         ['POST', 'fullcmc', 'anyone,claim,device'],
       ].flatMap(([method, operation, audience]) =>
         ['', '/{label}'].map((label) => `${method} ${ROOT}${label}/${operation} ${audience}`),
@@ -104,7 +106,7 @@ describe('EST', () => {
     expect(found).toEqual([world.authority.issuing.fingerprint, world.authority.rootFingerprint].sort());
     const csrattrs = await ask(`${ROOT}/csrattrs`);
     expect(csrattrs.headers).toMatchObject({ 'Content-Type': 'application/csrattrs' });
-    expect(decodeCsrAttributes(decodeEstBody(encodeUtf8(textOf(csrattrs))))).toEqual(DEVICE_CSR_ATTRIBUTES);
+    expect(decodeCsrAttributes(decodeEstBody(encodeUtf8(textOf(csrattrs))))).toEqual(deviceCsrAttributes('if-present'));
   });
 
   it('writes one line for a client that sends no Accept, lines of 64 for others, or what is set', async () => {
@@ -185,7 +187,8 @@ describe('EST', () => {
   });
 
   it.each<[string, number, string, () => Promise<DeviceResponse>]>([
-    ['no principal', 403, 'request.forbidden', () => post('simpleenroll', undefined)],
+    ['nobody', 401, 'identity.bad_password', () => post('simpleenroll', undefined)],
+    ['nobody who wants a key', 401, 'identity.bad_password', () => post('serverkeygen', undefined)],
     [
       'a device that enrolls anew',
       403,
@@ -209,8 +212,8 @@ describe('EST', () => {
     expect(textOf(response)).toMatch(new RegExp(`^${code.replace('.', '\\.')}: .+\n$`));
   });
 
-  it('does not offer server-made keys and full CMC', async () => {
-    expect((await ask(`${ROOT}/serverkeygen`)).status).toBe(501);
+  it('does not offer full CMC', async () => {
+    expect((await ask(`${ROOT}/fullcmc`)).status).toBe(501);
     expect((await ask(`${ROOT}/{label}/fullcmc`, { params: { label: 'lamp' } })).status).toBe(501);
   });
 
@@ -218,7 +221,7 @@ describe('EST', () => {
     const broken = async (): Promise<never> => {
       throw new HoldfastError('identity.ca_unavailable');
     };
-    routes = estRoutes({ ...ports, enrollment: { enrollDirect: broken, renew: broken } });
+    routes = estRoutes({ ...ports, enrollment: { enrollDirect: broken, renew: broken, enrollWithServerKey: broken } });
     expect(await post('simpleenroll', claim)).toMatchObject({ status: 503, headers: { 'Retry-After': 5 } });
   });
 });

@@ -1,29 +1,28 @@
-import { HoldfastError, toHoldfastError } from '@holdfast/kernel';
-import type { EnrollmentContext, EnrollmentDoor } from '@holdfast/trust/identity';
+import { HoldfastError } from '@holdfast/kernel';
+import type { EnrollmentContext, EnrollmentDoor, ServerKeyDoor } from '@holdfast/trust/identity';
+import type { EnrollmentTerms, OneTimePassword, ProductRepository } from '@holdfast/trust/ports';
 import { encodeCertsOnly } from '@holdfast/wire/cms';
-import type { ClaimPrincipal } from '@holdfast/trust/principal';
 import {
   decodeEstBody,
-  DEVICE_CSR_ATTRIBUTES,
+  deviceCsrAttributes,
   encodeCsrAttributes,
-  encodeEstBody,
   EST_MEDIA,
   EST_OPERATIONS,
   EST_ROOT,
-  type EstBase64Form,
   type EstOperation,
   isMediaType,
 } from '@holdfast/wire/est';
 import type { DeviceRequest, DeviceResponse, DeviceRoute, RouteAudience } from '../https/device-route.ts';
+import { type EstAnswerForm, issued, issuedWithKey, payload, plain, wordError } from './est-answers.ts';
+import { type ClaimantPorts, claimantOf } from './est-claimant.ts';
 
-export interface EstPorts {
-  readonly enrollment: Pick<EnrollmentDoor, 'enrollDirect' | 'renew'>;
+export interface EstPorts extends ClaimantPorts {
+  readonly enrollment: Pick<EnrollmentDoor, 'enrollDirect' | 'renew'> & ServerKeyDoor;
   /** Issuing authority and root, DER. */
   readonly chainDer: () => readonly Uint8Array[];
-  /** Whether a label names a product. */
-  readonly isLabel: (label: string) => Promise<boolean>;
-  /** The base64 form of every answer; `by-client` looks at each request. */
-  readonly base64: EstBase64Form | 'by-client';
+  /** A label is the name of a product. */
+  readonly products: Pick<ProductRepository, 'find' | 'list'>;
+  readonly base64: EstAnswerForm;
 }
 
 interface OperationRow {
@@ -33,45 +32,44 @@ interface OperationRow {
 }
 
 const MAX_REQUEST = 24 * 1024;
+const MAX_PRODUCTS = 1000;
 const ANYONE: readonly RouteAudience[] = ['anyone', 'claim', 'device'];
+/** On the listener without client certificates a one-time password decides. */
+const CLAIMANTS: readonly RouteAudience[] = ['anyone', 'claim'];
 
 const OPERATIONS: Readonly<Record<EstOperation, OperationRow>> = {
   cacerts: {
     method: 'GET',
     audience: ANYONE,
-    answer: async (ports, request) =>
-      payload(ports, request, { mediaType: EST_MEDIA.certificates, der: encodeCertsOnly(ports.chainDer()) }),
+    answer: async ({ base64, chainDer }, request) =>
+      payload(request, base64, { mediaType: EST_MEDIA.certificates, der: encodeCertsOnly(chainDer()) }),
   },
   csrattrs: {
     method: 'GET',
     audience: ANYONE,
-    answer: async (ports, request) =>
-      payload(ports, request, { mediaType: EST_MEDIA.attributes, der: encodeCsrAttributes(DEVICE_CSR_ATTRIBUTES) }),
-  },
-  simpleenroll: {
-    method: 'POST',
-    audience: ['claim'],
     answer: async (ports, request) => {
-      if (request.principal?.kind !== 'claim') throw new HoldfastError('request.forbidden');
-      return enrolled(ports, request, request.principal);
+      const asked = deviceCsrAttributes(await bindingFor(ports, request));
+      return payload(request, ports.base64, { mediaType: EST_MEDIA.attributes, der: encodeCsrAttributes(asked) });
     },
   },
+  simpleenroll: { method: 'POST', audience: CLAIMANTS, answer: enroll },
   simplereenroll: {
     method: 'POST',
     audience: ['device', 'claim'],
     answer: async (ports, request) => {
       const { principal } = request;
       // strongSwan's pki asks for renewal whenever it shows a certificate; a claim has none to renew, so it enrolls.
-      if (principal?.kind === 'claim') return enrolled(ports, request, principal);
+      if (principal?.kind === 'claim') return enroll(ports, request);
       if (principal?.kind !== 'device') throw new HoldfastError('request.forbidden');
-      return issued(ports, request, await ports.enrollment.renew(principal, csrOf(request), contextOf(request)));
+      const certificateDer = await ports.enrollment.renew(principal, csrOf(request), contextOf(request));
+      return issued(request, ports.base64, certificateDer);
     },
   },
-  serverkeygen: { method: 'POST', audience: ANYONE, answer: notOffered },
-  fullcmc: { method: 'POST', audience: ANYONE, answer: notOffered },
+  serverkeygen: { method: 'POST', audience: CLAIMANTS, answer: enrollWithServerKey },
+  fullcmc: { method: 'POST', audience: ANYONE, answer: async () => plain(501, 'full CMC is not offered') },
 };
 
-/** Enrollment over Secure Transport (RFC 7030, RFC 8951), every operation with and without a label. */
+/** Enrollment over Secure Transport (RFC 7030, 8951, 9908), every operation with and without a label. */
 export function estRoutes(ports: EstPorts): readonly DeviceRoute[] {
   return EST_OPERATIONS.flatMap((operation) =>
     [`${EST_ROOT}/${operation}`, `${EST_ROOT}/{label}/${operation}`].map((path): DeviceRoute => {
@@ -83,7 +81,7 @@ export function estRoutes(ports: EstPorts): readonly DeviceRoute[] {
         maxBodyBytes: method === 'GET' ? 0 : MAX_REQUEST,
         whileRestricted: 'served',
         handle: async (request) => {
-          await checkLabel(ports, request.params['label']);
+          await termsOf(ports, request.params['label']);
           return answer(ports, request);
         },
         wordError,
@@ -92,15 +90,41 @@ export function estRoutes(ports: EstPorts): readonly DeviceRoute[] {
   );
 }
 
-/** RFC 7030 4.2.3, errata 5108: the reason as plain text. */
-function wordError(caught: unknown): DeviceResponse {
-  const { code, message, spec } = toHoldfastError(caught);
-  return text(spec.http, `${code}: ${message}`, spec.retry ? { 'Retry-After': 5 } : {});
+async function enroll(ports: EstPorts, request: DeviceRequest): Promise<DeviceResponse> {
+  const { claim, password } = await claimantOf(ports, request);
+  const { certificateDer } = await ports.enrollment.enrollDirect(claim, csrOf(request), contextOf(request, password));
+  return issued(request, ports.base64, certificateDer);
 }
 
-async function checkLabel(ports: EstPorts, label: string | undefined): Promise<void> {
-  if (label === undefined || label === 'default') return;
-  if (!(await ports.isLabel(label))) throw new HoldfastError('request.not_found');
+async function enrollWithServerKey(ports: EstPorts, request: DeviceRequest): Promise<DeviceResponse> {
+  const { claim, password } = await claimantOf(ports, request);
+  const made = await ports.enrollment.enrollWithServerKey(claim, csrOf(request), contextOf(request, password));
+  if (made.privateKeyPkcs8 === undefined) throw new HoldfastError('kernel.internal', { reason: 'no key' });
+  const key = { mediaType: EST_MEDIA.key, der: made.privateKeyPkcs8 };
+  return issuedWithKey(request, ports.base64, { key, certificateDer: made.certificateDer });
+}
+
+/** @returns undefined where no product is named. @throws `request.not_found` for a label that names none */
+async function termsOf(
+  { products, tenant }: EstPorts,
+  label: string | undefined,
+): Promise<EnrollmentTerms | undefined> {
+  if (label === undefined || label === 'default') return undefined;
+  const product = await products.find(tenant, label);
+  if (product === undefined) throw new HoldfastError('request.not_found');
+  return product.enrollment;
+}
+
+/**
+ * What a client must know before it makes its request: RFC 8951 section 4. Without a label any product may be meant, and
+ * a binding nobody demands does no harm. TLS 1.3 has no tls-unique (RFC 9266), so nothing is demanded there.
+ */
+async function bindingFor(ports: EstPorts, request: DeviceRequest): Promise<EnrollmentTerms['binding']> {
+  if (request.channelBinding()?.kind !== 'tls-unique') return 'if-present';
+  const terms = await termsOf(ports, request.params['label']);
+  if (terms !== undefined) return terms.binding;
+  const { rows } = await ports.products.list(ports.tenant, { limit: MAX_PRODUCTS });
+  return rows.some(({ enrollment }) => enrollment.binding === 'required') ? 'required' : 'if-present';
 }
 
 function csrOf(request: DeviceRequest): Uint8Array {
@@ -108,55 +132,13 @@ function csrOf(request: DeviceRequest): Uint8Array {
   return decodeEstBody(request.body);
 }
 
-function contextOf(request: DeviceRequest): EnrollmentContext {
+function contextOf(request: DeviceRequest, password?: OneTimePassword): EnrollmentContext {
   return {
     connectionId: `est ${request.remoteAddress}`,
     remoteAddress: request.remoteAddress,
     door: 'est',
     template: request.params['label'],
     channelBinding: request.channelBinding,
+    password,
   };
-}
-
-async function enrolled(ports: EstPorts, request: DeviceRequest, claim: ClaimPrincipal): Promise<DeviceResponse> {
-  const { certificateDer } = await ports.enrollment.enrollDirect(claim, csrOf(request), contextOf(request));
-  return issued(ports, request, certificateDer);
-}
-
-/** RFC 7030 4.2.3: the issued certificate alone, no chain. */
-function issued(ports: EstPorts, request: DeviceRequest, certificateDer: Uint8Array): DeviceResponse {
-  return payload(ports, request, { mediaType: EST_MEDIA.issued, der: encodeCertsOnly([certificateDer]) });
-}
-
-async function notOffered(): Promise<DeviceResponse> {
-  return text(501, 'this operation is not offered');
-}
-
-/** Header names in their canonical case: libest compares them letter by letter. */
-function payload(
-  ports: EstPorts,
-  request: DeviceRequest,
-  given: { readonly mediaType: string; readonly der: Uint8Array },
-): DeviceResponse {
-  const body = encodeEstBody(given.der, ports.base64 === 'by-client' ? formFor(request) : ports.base64);
-  return {
-    status: 200,
-    headers: {
-      'Content-Type': given.mediaType,
-      'Content-Transfer-Encoding': 'base64',
-      'Content-Length': body.length,
-      'Cache-Control': 'no-store',
-    },
-    body,
-  };
-}
-
-/** strongSwan sends no Accept and cannot read line breaks; libest sends one and cannot read a long line. */
-function formFor({ headers }: DeviceRequest): EstBase64Form {
-  return headers['accept'] === undefined ? 'single' : 'wrapped';
-}
-
-function text(status: number, words: string, headers: Readonly<Record<string, string | number>> = {}): DeviceResponse {
-  const body = `${words}\n`;
-  return { status, headers: { 'Content-Type': 'text/plain', 'Content-Length': body.length, ...headers }, body };
 }

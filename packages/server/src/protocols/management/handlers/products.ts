@@ -21,6 +21,7 @@ type ProductOperation =
   | 'products.list'
   | 'products.show'
   | 'products.set-evidence'
+  | 'products.set-enrollment'
   | 'products.preview-minimum'
   | 'products.raise-minimum'
   | 'trust-anchors.show';
@@ -46,6 +47,8 @@ export function productHandlers(ports: ProductHandlerPorts): Pick<ManagementHand
     'products.show': async ({ product }, { principal }) => viewOf(await products.show(principal.tenant, product)),
     'products.set-evidence': async ({ product, body }, { principal }) =>
       viewOf(await products.setEvidence(principal, product, body)),
+    'products.set-enrollment': async ({ product, body }, { principal }) =>
+      viewOf(await products.setEnrollment(principal, product, body)),
     'products.preview-minimum': async ({ product, body }, { principal }) => {
       const preview = await products.previewMinimum(principal.tenant, product, minimumOf(body));
       return { restricts: preview.restricts, devices: [...preview.devices] };

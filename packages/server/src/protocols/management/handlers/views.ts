@@ -114,6 +114,7 @@ export function viewProduct(product: ProductRecord, imageKey: ImageKey | undefin
     boot: { ...product.boot, align: product.boot.align as ProductView['boot']['align'] },
     ...given('minimumVersion', product.minimumVersion),
     minimumSecurityCounter: product.minimumCounter,
+    enrollment: { ...product.enrollment },
     createdAt: formatRfc3339(product.createdAt),
   };
 }
