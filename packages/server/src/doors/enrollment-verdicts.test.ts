@@ -71,6 +71,16 @@ const est =
     return (await world.enrollment[enroll](attempt.claim, attempt.csr, context)).deviceId;
   };
 
+const station =
+  (keyOrigin: 'device' | 'station'): Door['enter'] =>
+  async ({ enrollment }, attempt) => {
+    const context = {
+      ...contextFor(attempt, 'station'),
+      station: { serialNumber: attempt.serial, keyOrigin, operator: 'operator:alice' },
+    };
+    return (await enrollment.enrollDirect(attempt.claim, attempt.csr, context)).deviceId;
+  };
+
 /** As if it had been made before whatever happened to the claim. */
 async function passwordFor({ opened, repositories, clock }: IdentityWorld, { claim, serial }: Attempt) {
   const password: OneTimePassword = {
@@ -102,6 +112,8 @@ const DOORS: Readonly<Record<string, Door>> = {
   },
   'EST simpleenroll': { lacks: OWN_KEY, enter: est('enrollDirect', 'by certificate') },
   'EST simpleenroll by password': { lacks: OWN_KEY, enter: est('enrollDirect', 'by password') },
+  'factory station, key of the device': { lacks: OWN_KEY, enter: station('device') },
+  'factory station, key of the station': { lacks: OWN_KEY, enter: station('station') },
   'EST serverkeygen': { lacks: SERVER_KEY, enter: est('enrollWithServerKey', 'by certificate') },
   'EST serverkeygen by password': { lacks: SERVER_KEY, enter: est('enrollWithServerKey', 'by password') },
 };

@@ -1,17 +1,27 @@
 import type { ImportDevice, ImportResult, RegistryRow } from '@holdfast/api';
+import { fingerprint } from '@holdfast/crypto';
 import { decodeBase64, encodeBase64, formatRfc3339 } from '@holdfast/kernel';
 import {
+  type Claims,
+  type EnrollmentDoor,
   type ImportOutcome,
   type ImportRow,
   isLive,
   type Registry,
   type RegistryImport,
 } from '@holdfast/trust/identity';
-import type { CertificateRepository, DeviceRecord } from '@holdfast/trust/ports';
+import type { CertificateRepository, DeviceRecord, DeviceRepository } from '@holdfast/trust/ports';
+import { actorOf } from '@holdfast/trust/principal';
+import { decodeCertificate } from '@holdfast/wire/x509';
 import type { ManagementHandlers } from '../handler-types.ts';
 import { pageOf } from './page.ts';
 
 export interface RegistryHandlerPorts {
+  readonly enrollment: Pick<EnrollmentDoor, 'enrollDirect'>;
+  readonly claims: Pick<Claims, 'show'>;
+  readonly devices: Pick<DeviceRepository, 'find'>;
+  /** PEM of a device certificate and its issuers up to the root. */
+  readonly chainPem: (certificateDer: Uint8Array) => string;
   readonly registry: Registry;
   readonly registryImport: RegistryImport;
   readonly certificates: Pick<CertificateRepository, 'ofDevice'>;
@@ -22,8 +32,8 @@ const AT_ONCE = 64;
 
 export function registryHandlers(
   ports: RegistryHandlerPorts,
-): Pick<ManagementHandlers, 'registry.export' | 'registry.import'> {
-  const { registry, registryImport, certificates } = ports;
+): Pick<ManagementHandlers, 'devices.enroll' | 'registry.export' | 'registry.import'> {
+  const { registry, registryImport, certificates, claims, devices, enrollment } = ports;
   const rowOf = async (device: DeviceRecord): Promise<RegistryRow> => {
     const attached = await certificates.ofDevice(device.tenant, device.deviceId);
     const { ueid, attestationAnchor } = device;
@@ -43,6 +53,32 @@ export function registryHandlers(
   };
 
   return {
+    'devices.enroll': async ({ device: id, body }, { principal }) => {
+      const { tenant } = principal;
+      const claim = await claims.show(tenant, body.claim);
+      const known = await devices.find(tenant, id);
+      const enrolled = await enrollment.enrollDirect(
+        { kind: 'claim', tenant, claimId: claim.claimId, fingerprint: claim.fingerprint },
+        decodeBase64(body.csr, 'csr'),
+        {
+          connectionId: 'station',
+          remoteAddress: principal.via,
+          door: 'station',
+          station: {
+            serialNumber: known?.serialNumber ?? id,
+            keyOrigin: body.keyOrigin,
+            operator: actorOf(principal),
+          },
+        },
+      );
+      const { certificateDer } = enrolled;
+      return {
+        id: enrolled.deviceId,
+        fingerprint: fingerprint(certificateDer),
+        notAfter: formatRfc3339(decodeCertificate(certificateDer).validity.notAfter),
+        chainPem: ports.chainPem(certificateDer),
+      };
+    },
     'registry.export': async ({ query }, { principal }) => {
       const { after, limit, ...filter } = query;
       const page = await registry.list(principal.tenant, filter, { after, limit });
