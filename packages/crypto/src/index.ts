@@ -69,6 +69,7 @@ export * from './pkcs12/index.ts';
 export * from './psoc64/index.ts';
 export * from './rauc/index.ts';
 export * from './swupdate/index.ts';
+export * from './tpm2/index.ts';
 export * from './cms/index.ts';
 export {
   type ByteRange,

@@ -22,6 +22,7 @@ export {
   TPM_OBJECT,
   type TpmCurve,
   type TpmHash,
+  tpmHashOf,
 } from './constants.ts';
 export {
   decodeTpmIdObject,
@@ -40,7 +41,8 @@ export {
   type MeasuredEvent,
 } from './event-log.ts';
 export { decodeLoadableKey, encodeLoadableKey, type LoadableTpmKey } from './loadable-key.ts';
-export { PCR_COUNT, type PcrSelection } from './pcr-selection.ts';
+export { PCR_COUNT, type PcrSelection, readPcrSelections, writePcrSelections } from './pcr-selection.ts';
+export { readSized, writeSized } from './fields.ts';
 export {
   decodeTpmPublic,
   encodeTpmPublic,
