@@ -8,7 +8,7 @@ import type { ClaimPrincipal } from '@holdfast/trust/principal';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { query } from '../persistence/index.ts';
 import { FileAuthorityKeys } from '../testing/enrolling-process.ts';
-import { type IdentityWorld, openIdentityWorld } from '../testing/identity-world.ts';
+import { ADMIN, type IdentityWorld, openIdentityWorld } from '../testing/identity-world.ts';
 
 const PROGRAM = path.join(import.meta.dirname, '../testing/enrolling-process.ts');
 const DEVICES = 60;
@@ -26,7 +26,11 @@ beforeEach(async () => {
   );
   const world = await open();
   await world.addProduct('lamp');
+  await world.products.setEnrollment(ADMIN, 'lamp', { serverKeys: 'everywhere' });
   claim = await world.addClaim({ quota: DEVICES });
+  const minted = await world.passwords.mint(ADMIN, { claimId: claim.claimId, count: DEVICES });
+  const passwords = minted.map(({ record, password }) => ({ name: record.passwordId, password }));
+  writeFileSync(path.join(folder, 'passwords.json'), JSON.stringify(passwords));
   await world.opened.close();
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
