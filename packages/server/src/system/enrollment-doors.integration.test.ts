@@ -41,6 +41,7 @@ beforeAll(async () => {
   system = await TestSystem.start();
   await system.addProduct('lamp');
   await system.addProduct('lock');
+  await system.api.call('products.set-enrollment', { product: 'lamp', body: { serverKeys: 'everywhere' } });
 });
 afterAll(() => system.close());
 
@@ -70,6 +71,27 @@ const est =
   async ({ claim, csr }) =>
     verdictOf(await system.est(operation, credentialOf(claim), csr));
 
+/** The door without client certificates: a label says serial number and password. */
+const byPassword =
+  (operation: string): Door =>
+  async ({ claim, csr, serial }) => {
+    const body = { serials: [serial] };
+    let basic = '';
+    const code = await system.code(
+      system.api.call('claims.mint-passwords', { claim: claim.id, body }).then(({ passwords: [first] }) => {
+        basic = Buffer.from(`${serial}:${first?.password}`).toString('base64');
+      }),
+    );
+    if (code !== 'done') return code;
+    return verdictOf(
+      await system.https('POST', `/.well-known/est/${operation}`, {
+        port: system.port('enrollment'),
+        headers: { 'content-type': 'application/pkcs10', authorization: `Basic ${basic}` },
+        body: Buffer.from(csr).toString('base64'),
+      }),
+    );
+  };
+
 /** EST words a refusal `code: message`; before a route is reached it is a problem document. */
 function verdictOf({ status, text }: HttpAnswer): string {
   if (status === 200) return 'allowed';
@@ -84,9 +106,12 @@ const DOORS: Readonly<Record<string, Door>> = {
   'EST simpleenroll': est('simpleenroll'),
   'EST simpleenroll under the label of the product': est('lamp/simpleenroll'),
   'EST simplereenroll with a claim, as strongSwan asks': est('simplereenroll'),
+  'EST serverkeygen, a key of the server': est('serverkeygen'),
+  'EST simpleenroll by password': byPassword('simpleenroll'),
+  'EST serverkeygen by password, a key of the server': byPassword('serverkeygen'),
 };
 /** What a row is about and which doors have no such thing. */
-const LACKING = { request: /key of the server/, parameter: /^EST/ } as const;
+const LACKING = { request: /key of the server/, parameter: /^EST/, handshake: /by password/ } as const;
 
 const requestFor = async (serial: string, key?: PrivateKey, names: readonly GeneralName[] = []): Promise<Uint8Array> =>
   createCsr(
@@ -179,6 +204,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'a claim that has expired, before it is heard',
+    about: 'handshake',
     code: 'identity.certificate_expired',
     prepare: async (serial) => {
       const claim = await system.addClaim({ product: 'lamp', serials: [serial], expiresInHours: 0.01 });
@@ -188,6 +214,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'a claim that was cancelled, before it is heard',
+    about: 'handshake',
     code: 'identity.certificate_revoked',
     prepare: async (serial) => {
       const claim = await system.addClaim({ product: 'lamp', serials: [serial] });

@@ -3,12 +3,14 @@ import { createConnection, type Socket } from 'node:net';
 import path from 'node:path';
 import { connect } from 'node:tls';
 import { OPERATIONS, type Operation } from '@holdfast/api';
-import { HoldfastError, systemClock } from '@holdfast/kernel';
+import { HoldfastError, systemClock, systemRandom } from '@holdfast/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dataRoutes } from '../protocols/aws-iot/index.ts';
 import { estRoutes } from '../protocols/est/index.ts';
 import { artifactRoutes } from '../protocols/https/artifact-routes.ts';
 import type { DeviceRoute } from '../protocols/https/device-route.ts';
 import { publicRoutes } from '../protocols/https/public-routes.ts';
+import { WEB_SOCKET_ROUTE } from '../protocols/https/web-socket-route.ts';
 import type { Credential } from './testing/system.ts';
 import { type ListenerName, TestSystem } from './testing/system.ts';
 
@@ -51,7 +53,20 @@ const est = estRoutes({
   base64: 'wrapped',
 });
 const isOpen = ({ audience }: DeviceRoute) => audience.includes('anyone');
-const DEVICE_ROWS: readonly Row[] = [...est, ...artifactRoutes({ access: unreached as never })];
+const data = dataRoutes({
+  clock: systemClock,
+  random: systemRandom,
+  jobs: unreached as never,
+  shadows: unreached as never,
+  broker: { publish: unreached, retained: unreached },
+  onRefused: unreached,
+});
+const DEVICE_ROWS: readonly Row[] = [
+  ...est,
+  ...artifactRoutes({ access: unreached as never }),
+  ...data,
+  WEB_SOCKET_ROUTE,
+];
 const PUBLIC_ROWS: readonly Row[] = publicRoutes({
   crls: { find: unreached },
   certificates: { find: unreached },
@@ -107,7 +122,7 @@ describe.each(Object.entries(DOORS))('the verbs of %s', (_, { rows, send }) => {
   const targets = [...new Set(rows.map(({ path: target }) => target))];
   const isListed = (target: string, method: string) =>
     rows.some((row) => row.path === target && (row.method === method || (method === 'HEAD' && row.method === 'GET')));
-  const filled = (target: string) => target.replaceAll(/\{\w+\}/g, 'x');
+  const filled = (target: string) => target.replaceAll(/\{\w+\*?\}/g, 'x');
 
   it('are those of its table and no others', async () => {
     const unlisted = targets.flatMap((target) =>
