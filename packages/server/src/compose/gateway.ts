@@ -31,10 +31,12 @@ import { DeviceListener } from '../protocols/https/device-listener.ts';
 import { MuxListener } from '../protocols/https/mux-listener.ts';
 import { EnrollmentListener, PublicListener } from '../protocols/https/open-listener.ts';
 import { publicRoutes } from '../protocols/https/public-routes.ts';
+import { WEB_SOCKET_ROUTE } from '../protocols/https/web-socket-route.ts';
 import { AWS_PROFILE, eventLoopTurn, joinObservers, MqttBroker } from '../protocols/mqtt/index.ts';
 import { ocspRoutes, plainTarget } from '../protocols/ocsp/index.ts';
 import { SealedMessageKeys } from '../persistence/repositories/communication-keys.ts';
 import { SqlDurableStore } from '../persistence/repositories/communication-mqtt.ts';
+import { openDataRoutes } from './data-routes.ts';
 import type { Foundation } from './foundation.ts';
 import type { Rooms } from './rooms.ts';
 
@@ -240,7 +242,7 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     products: rooms.repositories.products,
     base64: 'by-client',
   });
-  const routes = [...est, ...artifactRoutes({ access })];
+  const routes = [...est, ...artifactRoutes({ access }), ...openDataRoutes(foundation, rooms, parts), WEB_SOCKET_ROUTE];
   const entrance = new MqttEntrance({ ...parts, nextConnectionId, clock });
   const http = new DeviceHttp({
     ...parts,

@@ -1,3 +1,4 @@
+import type { PolicyAction } from './actions.ts';
 import { type NamedPolicy } from './compiled-policy.ts';
 import { parsePolicyDocument } from './policy-document.ts';
 import { DEFAULT_ARN_SCOPE } from './resource.ts';
@@ -17,7 +18,23 @@ const CLAIM_TOPICS = [
   '$aws/provisioning-templates/*/provision/*',
 ];
 
+/** The same over HTTPS, where a request names the thing instead of a topic. */
+const JOBS_ACTIONS = [
+  'iotjobsdata:DescribeJobExecution',
+  'iotjobsdata:GetPendingJobExecutions',
+  'iotjobsdata:StartNextPendingJobExecution',
+  'iotjobsdata:UpdateJobExecution',
+] as const satisfies readonly PolicyAction[];
+const SHADOW_ACTIONS = [
+  'iot:GetThingShadow',
+  'iot:UpdateThingShadow',
+  'iot:DeleteThingShadow',
+  'iot:ListNamedShadowsForThing',
+] as const satisfies readonly PolicyAction[];
+
 interface Grant {
+  /** Actions on the device itself. */
+  readonly thing?: readonly PolicyAction[];
   readonly connect?: string;
   readonly topics: readonly string[];
   readonly retain?: readonly string[];
@@ -28,6 +45,7 @@ export const DEVICE_POLICY = builtin('holdfast:device', {
   connect: THING,
   topics: [OWN_TOPICS, OWN_HOLDFAST, OWN_JOBS, OWN_STREAMS, OWN_SHADOW],
   retain: [OWN_TOPICS],
+  thing: [...JOBS_ACTIONS, ...SHADOW_ACTIONS],
 });
 
 /** What no attached policy has to grant, so that a device can always prove itself; it does not allow connecting. */
@@ -40,6 +58,7 @@ export const CLAIM_POLICY = builtin('holdfast:claim', { connect: '*', topics: CL
 export const RESTRICTED_POLICY = builtin('holdfast:restricted', {
   connect: THING,
   topics: [...OWN_HEALTH, OWN_JOBS, OWN_STREAMS],
+  thing: JOBS_ACTIONS,
 });
 
 /** Nothing at all: quarantined and revoked devices, and every doubt. */
@@ -71,6 +90,7 @@ function builtin(name: string, grant: Grant): NamedPolicy {
     allow('talk', ['iot:Publish', 'iot:Receive'], topics),
     allow('listen', 'iot:Subscribe', filters),
     ...(grant.connect === undefined ? [] : [allow('connect', 'iot:Connect', [arn('client', grant.connect)])]),
+    ...(grant.thing === undefined ? [] : [allow('thing', grant.thing, [arn('thing', THING)])]),
     ...(grant.retain === undefined
       ? []
       : [

@@ -1,43 +1,20 @@
-import { type Clock, HoldfastError } from '@holdfast/kernel';
-import type { DevicePrincipal } from '@holdfast/trust/principal';
-import type { DeviceJobs, UpdateOutcome } from '@holdfast/trust/update';
+import { HoldfastError } from '@holdfast/kernel';
 import {
-  type AwsIotRequest,
-  type AwsMembers,
   awsReplyTopics,
   decodeAwsPayload,
   encodeJobsMessage,
-  NEXT_JOB,
+  type JobExecutionState,
   readJobsMessage,
 } from '@holdfast/wire/aws-iot';
 import { jobsWord } from './error-words.ts';
 import { InOrder } from './in-order.ts';
-import { executionOf, secondsOf, stateOf, summaryOf } from './job-words.ts';
+import { JobAnswers, type JobAnswersPorts, type JobsAsked } from './job-answers.ts';
+import { secondsOf } from './job-words.ts';
 import type { DeviceRequest } from './request.ts';
 import type { RequestRate } from './request-rate.ts';
 
-export type JobsAsked = Extract<
-  AwsIotRequest,
-  { readonly kind: 'jobs-pending' | 'jobs-start-next' | 'job-describe' | 'job-update' }
->;
-
-export interface JobsTopicsPorts {
-  readonly clock: Clock;
-  readonly jobs: DeviceJobs;
+export interface JobsTopicsPorts extends JobAnswersPorts {
   readonly rate: RequestRate;
-}
-
-interface Question {
-  readonly job?: string;
-  readonly device: DevicePrincipal;
-  readonly members: AwsMembers;
-  readonly clientToken: string | undefined;
-  readonly timestamp: number;
-}
-
-interface Reply {
-  readonly to: 'accepted' | 'rejected';
-  readonly payload: Uint8Array;
 }
 
 /**
@@ -48,16 +25,12 @@ interface Reply {
  */
 export class JobsTopics {
   readonly #ports: JobsTopicsPorts;
+  readonly #answers: JobAnswers;
   readonly #inOrder = new InOrder();
-  readonly #verbs: Readonly<Record<JobsAsked['kind'], (question: Question) => Promise<Reply>>> = {
-    'jobs-pending': (question) => this.#pending(question),
-    'jobs-start-next': (question) => this.#startNext(question),
-    'job-describe': (question) => this.#describe(question),
-    'job-update': (question) => this.#update(question),
-  };
 
   constructor(ports: JobsTopicsPorts) {
     this.#ports = ports;
+    this.#answers = new JobAnswers(ports);
   }
 
   /**
@@ -73,73 +46,21 @@ export class JobsTopics {
     const topics = awsReplyTopics(asked);
     const timestamp = secondsOf(clock.now());
     let clientToken: string | undefined;
+    const reject = (caught: unknown, executionState?: JobExecutionState) =>
+      asker.reply(
+        topics.rejected,
+        encodeJobsMessage('rejection', { ...jobsWord(caught), executionState, timestamp, clientToken }),
+        { unpoliced: true },
+      );
     try {
       await rate.take(asker.connectionId);
       const members = decodeAwsPayload('json', payload);
       clientToken = readJobsMessage('pendingRequest', members).clientToken;
-      const reply = await this.#verbs[asked.kind]({ ...asked, device, members, clientToken, timestamp });
-      asker.reply(topics[reply.to], reply.payload, { unpoliced: true });
+      const answer = await this.#answers.to(asked.kind, { ...asked, device, members, clientToken, timestamp });
+      if (answer.kind === 'refused') reject(new HoldfastError(answer.code), answer.state);
+      else asker.reply(topics.accepted, answer.payload, { unpoliced: true });
     } catch (error) {
-      const rejection = { ...jobsWord(error), timestamp, clientToken };
-      asker.reply(topics.rejected, encodeJobsMessage('rejection', rejection), { unpoliced: true });
+      reject(error);
     }
   }
-
-  async #pending({ device, clientToken, timestamp }: Question): Promise<Reply> {
-    const pending = await this.#ports.jobs.pending(device);
-    const inState = (status: string) => pending.filter((each) => each.status === status).map(summaryOf);
-    const reply = { inProgressJobs: inState('IN_PROGRESS'), queuedJobs: inState('QUEUED'), timestamp, clientToken };
-    return { to: 'accepted', payload: encodeJobsMessage('pendingReply', reply) };
-  }
-
-  async #startNext({ device, members, clientToken, timestamp }: Question): Promise<Reply> {
-    const { statusDetails, stepTimeoutInMinutes } = readJobsMessage('startNextRequest', members);
-    const next = await this.#ports.jobs.startNext(device, { statusDetails, stepTimeoutMinutes: stepTimeoutInMinutes });
-    const now = this.#ports.clock.now();
-    const execution = next && executionOf(next.execution, now, next.document);
-    return {
-      to: 'accepted',
-      payload: encodeJobsMessage('executionReply', { execution, timestamp, clientToken }),
-    };
-  }
-
-  async #describe({ job = NEXT_JOB, device, members, clientToken, timestamp }: Question): Promise<Reply> {
-    const { jobs, clock } = this.#ports;
-    const { includeJobDocument = true, executionNumber } = readJobsMessage('describeRequest', members);
-    const found =
-      job === NEXT_JOB ? await jobs.describeNext(device) : await jobs.describe(device, job, executionNumber);
-    const document = includeJobDocument ? found?.document : undefined;
-    const execution = found && executionOf(found.execution, clock.now(), document);
-    return {
-      to: 'accepted',
-      payload: encodeJobsMessage('executionReply', { execution, timestamp, clientToken }),
-    };
-  }
-
-  async #update({ job = NEXT_JOB, device, members, clientToken, timestamp }: Question): Promise<Reply> {
-    const { jobs } = this.#ports;
-    const request = readJobsMessage('updateRequest', members);
-    const { status, statusDetails, expectedVersion, executionNumber, stepTimeoutInMinutes } = request;
-    const wish = { status, statusDetails, expectedVersion, executionNumber, stepTimeoutMinutes: stepTimeoutInMinutes };
-    const outcome = await jobs.update(device, job, wish);
-    if (outcome.kind === 'refused') return { to: 'rejected', payload: refusal(outcome, clientToken, timestamp) };
-    const executionState = request.includeJobExecutionState === true ? stateOf(outcome.execution) : undefined;
-    const jobDocument = request.includeJobDocument === true ? await jobs.documentOf(device, job) : undefined;
-    const reply = { executionState, jobDocument, timestamp, clientToken };
-    return { to: 'accepted', payload: encodeJobsMessage('updateReply', reply) };
-  }
-}
-
-function refusal(
-  outcome: Extract<UpdateOutcome, { kind: 'refused' }>,
-  clientToken: string | undefined,
-  timestamp: number,
-): Uint8Array {
-  const word = jobsWord(new HoldfastError(outcome.code));
-  return encodeJobsMessage('rejection', {
-    ...word,
-    executionState: stateOf(outcome.execution),
-    timestamp,
-    clientToken,
-  });
 }

@@ -5,7 +5,7 @@ export { listenOn } from './listen.ts';
 export { MqttAuthenticator } from './mqtt-authenticator.ts';
 export { gatewayObserver, MQTT_ALPN, MqttDoor, purgeMqtt } from './mqtt-door.ts';
 export { MqttEntrance } from './mqtt-entrance.ts';
-export { GatewayPrincipal } from './mqtt-principal.ts';
+export { deviceSessionKey, GatewayPrincipal } from './mqtt-principal.ts';
 export { type Admission, PeerAdmission, peerFingerprint } from './peer-admission.ts';
 export { PresenceBoard } from './presence.ts';
 export { type Session, SessionTable } from './session-table.ts';

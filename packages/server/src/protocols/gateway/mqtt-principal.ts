@@ -121,6 +121,7 @@ export function deviceSessionPrefix(tenant: string, deviceId: string): string {
   return `${tenant}/device/${deviceId}/`;
 }
 
-function deviceSessionKey(tenant: string, deviceId: string, clientId: string): string {
+/** The session a device has under a client id; its own name is the only one it may use. */
+export function deviceSessionKey(tenant: string, deviceId: string, clientId: string): string {
   return deviceSessionPrefix(tenant, deviceId) + clientId;
 }

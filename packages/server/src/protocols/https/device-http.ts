@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
-import type { PolicyAuthority, Rights } from '@holdfast/trust/communication';
+import type { AdmittedPeer, PolicyAuthority, Rights } from '@holdfast/trust/communication';
 import {
   type Admission,
   type PeerAdmission,
@@ -149,7 +149,7 @@ export class DeviceHttp {
     const outcome = await admission.recheck(held.session);
     if (outcome.kind === 'refused') return outcome;
     const { remoteAddress } = held.session.connection;
-    held.rights ??= authority.rightsOf(outcome.peer, { clientId: undefined, remoteAddress });
+    held.rights ??= authority.rightsOf(outcome.peer, { clientId: clientIdOf(outcome.peer), remoteAddress });
     try {
       const rights = await held.rights;
       held.session.policies = rights.policies;
@@ -161,4 +161,9 @@ export class DeviceHttp {
       return { kind: 'refused', code: toHoldfastError(error).code };
     }
   }
+}
+
+/** HTTP has no client id. A device has one name at every door, so that a policy means the same at all of them. */
+function clientIdOf(peer: AdmittedPeer): string | undefined {
+  return peer.kind === 'device' ? peer.principal.deviceId : undefined;
 }

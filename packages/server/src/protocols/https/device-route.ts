@@ -1,3 +1,4 @@
+import type { Rights } from '@holdfast/trust/communication';
 import type { ClaimPrincipal, DevicePrincipal } from '@holdfast/trust/principal';
 
 /** Who may use a route of the device listener; `anyone` is for the enrollment and public listeners only. */
@@ -6,6 +7,8 @@ export type RouteAudience = 'device' | 'claim' | 'anyone';
 /** One request on a device-facing HTTPS listener, its peer already authenticated and its status just re-read. */
 export interface DeviceRequest {
   readonly principal: DevicePrincipal | ClaimPrincipal | undefined;
+  /** What the peer may do at this moment; absent where nobody is known. */
+  readonly rights?: Rights | undefined;
   readonly method: string;
   /** Path without query, percent-decoded once. */
   readonly path: string;
@@ -38,14 +41,14 @@ export interface DeviceResponse {
  */
 export interface DeviceRoute {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
-  /** Path with named parts: `/.well-known/est/{label}/simpleenroll`. */
+  /** Path with named parts: `/.well-known/est/{label}/simpleenroll`; a last part `{topic*}` takes the rest, slashes and all. */
   readonly path: string;
   readonly audience: readonly RouteAudience[];
   /** Body limit in bytes; a longer body is answered 413 without being read. */
   readonly maxBodyBytes: number;
   /** Whether a device that has to update or prove itself keeps it; `served` unless stated. */
   readonly whileRestricted?: 'served' | 'refused';
-  /** A coded error thrown here is worded by `wordError`, or as a plain problem when that is absent. */
+  /** A coded error thrown here, and a refusal before it, is worded by `wordError`, or as a plain problem when that is absent. */
   readonly handle: (request: DeviceRequest) => Promise<DeviceResponse>;
   readonly wordError?: (error: unknown) => DeviceResponse;
 }

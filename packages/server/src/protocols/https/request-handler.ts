@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { type Clock, type ErrorCode, type Log, toHoldfastError } from '@holdfast/kernel';
+import { type Clock, type ErrorCode, HoldfastError, type Log, toHoldfastError } from '@holdfast/kernel';
 import type { Rights } from '@holdfast/trust/communication';
 import type { ClaimPrincipal, DevicePrincipal } from '@holdfast/trust/principal';
 import type { DeviceRequest, DeviceResponse, DeviceRoute } from './device-route.ts';
 import { problem, problemOf } from './problem.ts';
 import { readBody } from './read-body.ts';
-import { parseTarget, type RouteTable } from './route-table.ts';
+import type { RouteTable } from './route-table.ts';
 import { sendResponse } from './send-response.ts';
 
 /** Who sent a request and how long that holds. */
@@ -44,23 +44,23 @@ export async function handleRequest(
   try {
     const caller = await ports.callerOf(request);
     if (caller.kind === 'refused') return await refuse(problem(caller.code));
-    const target = hasOneHost(request) ? parseTarget(request.url ?? '') : undefined;
+    const target = hasOneHost(request) ? ports.routes.parse(request.url ?? '') : undefined;
     if (target === undefined) return await refuse(problem('communication.bad_target'));
     const match = ports.routes.find(request.method ?? '', target.segments);
     if (match.kind === 'none') return await refuse(problem('communication.no_such_door'));
     if (match.kind === 'method')
       return await refuse(problem('communication.no_such_verb', { allow: match.allow.join(', ') }));
     const { route } = match;
-    if (!admits(route, caller)) return await refuse(problem('communication.not_allowed'));
+    if (!admits(route, caller)) return await refuse(wordOf(route, 'communication.not_allowed'));
     const body = await readBody(request, route.maxBodyBytes, ports.clock);
-    if (body.kind === 'too-large') return await refuse(problem('communication.body_too_large'));
+    if (body.kind === 'too-large') return await refuse(wordOf(route, 'communication.body_too_large'));
     if (body.kind !== 'body') {
       request.destroy();
       return;
     }
     const signal = caller.kind === 'known' ? AbortSignal.any([caller.signal, gone.signal]) : gone.signal;
     const answer = await answerOf(ports, route, {
-      principal: caller.kind === 'known' ? caller.principal : undefined,
+      ...(caller.kind === 'known' ? { principal: caller.principal, rights: caller.rights } : { principal: undefined }),
       method: route.method,
       path: `/${target.segments.join('/')}`,
       params: match.params,
@@ -78,6 +78,10 @@ export async function handleRequest(
     ports.log.error('a request failed', { code: toHoldfastError(error).code });
     response.destroy();
   }
+}
+
+function wordOf(route: DeviceRoute, code: ErrorCode): DeviceResponse {
+  return route.wordError?.(new HoldfastError(code)) ?? problem(code);
 }
 
 /** RFC 9112 section 3.2; Node keeps the first of two, what stands in front of us perhaps the last. */

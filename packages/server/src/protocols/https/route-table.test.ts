@@ -31,6 +31,42 @@ describe('a route table', () => {
   });
 });
 
+describe('a row that takes the rest of the path', () => {
+  const table = new RouteTable([route('POST', '/topics/{topic*}'), route('GET', '/a/{x}')]);
+
+  it.each([
+    ['/topics/a', 'a'],
+    ['/topics/a/b', 'a/b'],
+    ['/topics/a%2Fb?qos=1', 'a/b'],
+    ['/topics/%24aws/a%2F%2Fb', '$aws/a//b'],
+    ['/topics/%252e', '%2e'],
+  ])('reads %s', (target, topic) => {
+    const segments = table.parse(target)?.segments ?? [];
+    expect(table.find('POST', segments)).toMatchObject({ kind: 'route', params: { topic } });
+  });
+
+  it.each([
+    '/topics/',
+    '/topics//a',
+    '/topics/a//b',
+    '/topics/a/',
+    '/topics/../a',
+    '/topics/a/%2e%2e/b',
+    '/topics/a%2F..%2Fb',
+    '/topics/a%00',
+    '/topics/a%5Cb',
+    '/topics/%ff',
+    '/a/b%2Fc',
+  ])('refuses %s', (target) => {
+    expect(table.parse(target)).toBeUndefined();
+  });
+
+  it('leaves other paths as they are', () => {
+    expect(table.find('POST', table.parse('/topics')?.segments ?? [])).toEqual({ kind: 'none' });
+    expect(table.find('GET', table.parse('/a/b')?.segments ?? [])).toMatchObject({ params: { x: 'b' } });
+  });
+});
+
 describe('a request target', () => {
   it.each([
     '',

@@ -1,9 +1,17 @@
 import { type Clock, HoldfastError, type Log, type Random, type Timer } from '@holdfast/kernel';
-import { createPublishScan, isTopicName, type Qos, REASON } from '@holdfast/wire/mqtt';
+import {
+  createPublishScan,
+  encodeProperties,
+  isTopicName,
+  type MqttProperties,
+  type Qos,
+  REASON,
+  readPublishOptions,
+} from '@holdfast/wire/mqtt';
 import { Connection } from './connection.ts';
 import { Journal } from './journal.ts';
 import { DEFAULT_LIMITS, type MqttLimits } from './limits.ts';
-import { Message } from './message.ts';
+import { isExpired, Message } from './message.ts';
 import { createMetrics, type MqttMetrics } from './metrics.ts';
 import { Flusher } from './outbox.ts';
 import type {
@@ -18,7 +26,7 @@ import type {
   Transport,
   Turn,
 } from './ports.ts';
-import type { MqttProfile } from './profiles.ts';
+import { fitsTopicLimits, isReserved, type MqttProfile } from './profiles.ts';
 import { Router } from './router.ts';
 import type { Services } from './services.ts';
 import { SessionTable } from './session-table.ts';
@@ -44,6 +52,13 @@ export interface ServerMessage {
   readonly payload: Uint8Array;
   readonly qos?: Qos;
   readonly retain?: boolean;
+}
+
+/** A message of a client that has no connection here. */
+export interface ClientMessage extends Required<ServerMessage> {
+  /** Session key it publishes as: what it retains is counted, and purged, under it. */
+  readonly publisher: string;
+  readonly properties: MqttProperties;
 }
 
 /** What became of a message for one session. */
@@ -179,6 +194,38 @@ export class MqttBroker {
     const before = journal.position;
     router.publish(serverMessage({ realm, topic, payload, qos, retain }));
     if (journal.position > before) await this.#durable();
+  }
+
+  /**
+   * Publishes as a client that came by another protocol; its right to the topic is the caller's to judge. Resolves as
+   * `publish` does.
+   *
+   * @throws `communication.mqtt_malformed` for a topic that no message may have, `communication.not_allowed` for one of
+   * the server's own, `communication.mqtt_too_large`, `communication.retained_full`, `store.unavailable`
+   */
+  async publishFor(wish: ClientMessage): Promise<void> {
+    const { clock, profile } = this.#ports;
+    const { topic, payload, properties } = wish;
+    if (!isTopicName(topic) || !fitsTopicLimits(profile, topic)) {
+      throw new HoldfastError('communication.mqtt_malformed', { field: 'topic name' });
+    }
+    if (isReserved(profile, topic)) throw new HoldfastError('communication.not_allowed');
+    if (payload.length > profile.maxPayloadBytes) throw new HoldfastError('communication.mqtt_too_large');
+    // Read back as a packet's would be: what MQTT does not allow would end the subscribers' connections.
+    const { messageExpiryInterval: seconds, passedOn } = readPublishOptions(encodeProperties(properties));
+    const expiresAt = seconds === undefined ? undefined : clock.now() + seconds * 1000;
+    const { journal, router } = this.#services;
+    const before = journal.position;
+    const message = new Message({ ...wish, properties: passedOn, expiresAt });
+    const { retainRefused } = router.publish(message);
+    if (journal.position > before) await this.#durable();
+    if (retainRefused) throw new HoldfastError('communication.retained_full');
+  }
+
+  /** The message that is retained on a topic. */
+  retained(realm: string, topic: string): { readonly payload: Uint8Array; readonly qos: Qos } | undefined {
+    const message = this.#services.router.space(realm).retained.get(topic);
+    return message === undefined || isExpired(message, this.#ports.clock.now()) ? undefined : message;
   }
 
   /**
