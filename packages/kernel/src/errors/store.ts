@@ -57,4 +57,18 @@ export const STORE_ERRORS = {
     retry: false,
     next: 'make it yours alone: chmod 700 and chown',
   },
+  'store.bad_address': {
+    message: 'the address of the database cannot be used as it is given',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'see the field in the details and docs/guides/postgresql.md',
+  },
+  'store.unsuitable': {
+    message: 'the database could lose or alter what it acknowledged',
+    http: 500,
+    exit: 78,
+    retry: false,
+    next: 'change the setting in the details, or name another database with --store',
+  },
 } as const satisfies Record<string, ErrorSpec>;

@@ -59,15 +59,15 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
   const lock = lockDataFolder(config.data);
   closers.add('folder lock', () => lock.release());
   const location = path.join(lock.folder, DATABASE);
+  const shared = config.store === undefined ? undefined : await openShared(config, ports);
   const rootKey = loadRootKey({
     reference: config.rootKey,
     dataFolder: lock.folder,
-    fresh: !existsSync(location),
+    fresh: shared === undefined ? !existsSync(location) : await holdsNoKeys(shared),
     random,
     environment: process.env,
   });
-  const database = await openStore({ location, clock, log });
-  closers.add('store', () => database.close());
+  const database = shared ?? closing(closers, await openStore({ location, clock, log }));
   const { store, reader, audit, outbox } = database;
 
   const keyring = new Keyring({
@@ -140,6 +140,29 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
     alarms,
     ticketSecret,
   };
+}
+
+/** The store that several servers may share, as the settings name it. */
+async function openShared(config: Config, { clock, log, closers }: FoundationPorts): Promise<OpenStore> {
+  const { openPostgres, resolvePostgres } = await import('../persistence/postgres/index.ts');
+  const address = resolvePostgres({
+    store: config.store ?? '',
+    password: config.storePassword,
+    ca: config.storeCa,
+    plaintext: config.storePlaintext,
+    environment: process.env,
+  });
+  return closing(closers, await openPostgres({ address, clock, log }));
+}
+
+function closing(closers: Closers, database: OpenStore): OpenStore {
+  closers.add('store', () => database.close());
+  return database;
+}
+
+/** Nothing was ever sealed in it: only then may a root key be made. */
+async function holdsNoKeys({ reader }: OpenStore): Promise<boolean> {
+  return (await new SqlTenantKeys(reader).list()).length === 0;
 }
 
 async function sweep(artifacts: Artifacts, log: Log): Promise<void> {

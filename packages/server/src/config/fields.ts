@@ -51,6 +51,44 @@ export const CONFIG_FIELDS = {
       'reference to the 32-byte root key: file:PATH, env:NAME or systemd:NAME; by default DATA.root-key beside the folder',
     reference: true,
   }),
+  store: field<string | undefined>({
+    schema: z
+      .string()
+      .regex(/^((file|env):.+|postgres(ql)?:\/\/(?![^/?#]*:[^/?#]*@).+)$/)
+      .optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_STORE',
+    flag: 'store',
+    words:
+      'PostgreSQL to keep records in: postgres://USER@HOST:PORT/DATABASE without a password, or file:PATH or env:NAME that holds the address; by default a file in the data folder',
+    reference: true,
+  }),
+  storePassword: field<string | undefined>({
+    schema: z
+      .string()
+      .regex(/^(file|env):.+$/)
+      .optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_STORE_PASSWORD',
+    flag: 'store-password',
+    words:
+      "reference to the database's password: file:PATH or env:NAME; by default PGPASSWORD, PGPASSFILE or ~/.pgpass",
+    reference: true,
+  }),
+  storeCa: field<string | undefined>({
+    schema: z.string().min(1).optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_STORE_CA',
+    flag: 'store-ca',
+    words: 'PEM file of the authorities that the database server may have its certificate from',
+  }),
+  storePlaintext: field({
+    schema: Switch,
+    fallback: false,
+    env: 'HOLDFAST_STORE_PLAINTEXT',
+    flag: 'store-plaintext',
+    words: 'whether records may cross a network to the database in clear; needs sslmode=disable in the address',
+  }),
   listen: field({
     schema: z.ipv4().or(z.ipv6()).or(z.literal('localhost')),
     fallback: '127.0.0.1',

@@ -10,6 +10,8 @@ const CURSOR_DELAY_MS = 1000;
 const PRUNE_PERIOD_MS = 3_600_000;
 /** A node or page that was away for this long can still resume. */
 const KEPT_MS = 7 * 86_400_000;
+/** How late an event of another node is when the hint of it was lost. */
+const POLL_MS = 1_000;
 
 interface Consumer {
   readonly name: string;
@@ -24,11 +26,18 @@ interface Consumer {
   closed: boolean;
 }
 
+/** A hint that another node may have committed events. It may come too often, or not at all. */
+export interface Wake {
+  onWake(listener: () => void): void;
+}
+
 export interface EventDeliveryPorts {
   readonly repository: OutboxRepository;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent where nobody else writes. */
+  readonly wake?: Wake | undefined;
 }
 
 /** Delivers committed events to named consumers, each at its own pace. */
@@ -36,6 +45,8 @@ export class EventDelivery implements Events {
   readonly #ports: EventDeliveryPorts;
   readonly #consumers = new Map<string, Consumer>();
   readonly #prune: Timer;
+  readonly #poll: Timer | undefined;
+  #polling: Promise<void> | undefined;
   #latest: number;
   #save: Timer | undefined;
 
@@ -43,11 +54,13 @@ export class EventDelivery implements Events {
     this.#ports = ports;
     this.#latest = latest;
     this.#prune = ports.clock.every(PRUNE_PERIOD_MS, () => void this.prune());
+    ports.wake?.onWake(() => void this.#lookUp());
+    this.#poll = ports.wake && ports.clock.every(POLL_MS, () => void this.#lookUp());
   }
 
   /** Tells that events up to `sequence` are durable. */
   committed(sequence: number): void {
-    if (sequence === this.#latest) return;
+    if (sequence <= this.#latest) return;
     this.#latest = sequence;
     for (const consumer of this.#consumers.values()) this.#wake(consumer);
   }
@@ -85,6 +98,8 @@ export class EventDelivery implements Events {
   /** Lets handlers under way end, then keeps every position. */
   async close(): Promise<void> {
     this.#prune.cancel();
+    this.#poll?.cancel();
+    await this.#polling;
     this.#save?.cancel();
     for (const consumer of this.#consumers.values()) this.#stop(consumer);
     await this.settled();
@@ -103,6 +118,18 @@ export class EventDelivery implements Events {
     } catch (error) {
       log.warn('old events were not pruned', { code: toHoldfastError(error).code });
     }
+  }
+
+  /** Asks how far the outbox has come; a hint that comes meanwhile is answered by what is read for the first. */
+  #lookUp(): Promise<void> {
+    this.#polling ??= this.#ports.repository
+      .last()
+      .then((sequence) => this.committed(sequence))
+      .catch(() => undefined)
+      .finally(() => {
+        this.#polling = undefined;
+      });
+    return this.#polling;
   }
 
   #drop(consumer: Consumer): void {

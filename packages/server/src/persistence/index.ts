@@ -1,3 +1,4 @@
-export { type OpenStore, openStore } from './open-store.ts';
+export type { OpenStore } from './assemble-store.ts';
+export { openStore } from './open-store.ts';
 export { query } from './schema.ts';
 export { compileWrite } from './write.ts';

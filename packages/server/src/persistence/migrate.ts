@@ -53,13 +53,21 @@ export function compileMigrations(migrations: readonly Migration[], types: Colum
 export function migrate(db: DatabaseSync, migrations: readonly CompiledMigration[]): void {
   db.exec('CREATE TABLE IF NOT EXISTS migrations (id TEXT PRIMARY KEY, checksum TEXT NOT NULL) STRICT, WITHOUT ROWID');
   const applied = db.prepare('SELECT id, checksum FROM migrations').all() as unknown as readonly AppliedRow[];
+  for (const migration of missingOf(applied, migrations)) apply(db, migration);
+}
+
+/** Steps that were not applied yet. @throws as `migrate` */
+export function missingOf(
+  applied: readonly AppliedRow[],
+  migrations: readonly CompiledMigration[],
+): readonly CompiledMigration[] {
   for (const row of applied) {
     const known = migrations.find(({ id }) => id === row.id);
     if (!known) throw new HoldfastError('store.newer', { migration: row.id });
     if (known.checksum !== row.checksum) throw new HoldfastError('store.migration_changed', { migration: row.id });
   }
   const done = new Set(applied.map(({ id }) => id));
-  for (const migration of migrations) if (!done.has(migration.id)) apply(db, migration);
+  return migrations.filter(({ id }) => !done.has(id));
 }
 
 function apply(db: DatabaseSync, { id, statements, checksum }: CompiledMigration): void {

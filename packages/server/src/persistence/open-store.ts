@@ -2,18 +2,16 @@ import { chmodSync, closeSync, fsyncSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, type Log, silentLog } from '@holdfast/kernel';
-import type { AuditLog, Outbox } from '@holdfast/trust/ports';
+import { assembleStore, type OpenStore } from './assemble-store.ts';
+export type { OpenStore };
 import { fromSystem } from '../engines/durable-files.ts';
 import { SQLITE_TYPES } from './dialects/sqlite.ts';
 import { fromSqlite } from './dialects/sqlite-errors.ts';
 import { SQLITE_READER_PRAGMAS } from './dialects/sqlite-pragmas.ts';
-import { EventDelivery } from './event-delivery.ts';
 import { compileMigrations, type Migration } from './migrate.ts';
 import { MIGRATIONS } from './migrations/index.ts';
-import { type Reader, SqliteReader } from './reader.ts';
-import { auditLog, OutboxRepository, outbox } from './repositories/log.ts';
-import { SqliteStore } from './sqlite-store.ts';
-import { InlineWriter, type Writer, WorkerWriter } from './writer.ts';
+import { SqliteReader } from './reader.ts';
+import { InlineWriter, WorkerWriter } from './writer.ts';
 
 export interface StoreOptions {
   /** Path of the database file, or `:memory:`. */
@@ -24,19 +22,6 @@ export interface StoreOptions {
   readonly maxPages?: number | undefined;
   /** Steps of the schema; all of Holdfast's when absent. */
   readonly migrations?: readonly Migration[] | undefined;
-}
-
-/** An open store with all that repositories and services need of it. */
-export interface OpenStore {
-  readonly store: SqliteStore;
-  readonly reader: Reader;
-  readonly outbox: Outbox;
-  readonly audit: AuditLog;
-  readonly events: EventDelivery;
-  /** Entries of the audit log when the store was opened. */
-  readonly auditSize: number;
-  /** Ends delivery, commits what waits, closes the file; a second call does nothing. */
-  close(): Promise<void>;
 }
 
 /**
@@ -51,47 +36,14 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const settings = { location, maxPages, migrations: compileMigrations(migrations, SQLITE_TYPES) };
   if (location === ':memory:') {
     const writer = new InlineWriter(settings);
-    return assemble({ writer, db: writer.core.db, clock, log });
+    const reader = new SqliteReader(writer.core.db);
+    return assembleStore({ writer, reader, clock, log, closeReader: async () => undefined });
   }
   makePrivate(location);
   const writer = await WorkerWriter.open(settings);
   const db = openReading(location);
-  return assemble({ writer, db, clock, log });
-}
-
-interface Parts {
-  readonly writer: Writer;
-  readonly db: DatabaseSync;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-function assemble({ writer, db, clock, log }: Parts): OpenStore {
-  const store = new SqliteStore(writer, clock);
-  const reader = new SqliteReader(db);
-  const repository = new OutboxRepository(reader);
-  const events = new EventDelivery({ repository, store, clock, log }, writer.opened.lastEvent);
-  store.onCommit(({ lastEvent }) => events.committed(lastEvent));
-  return {
-    store,
-    reader,
-    outbox,
-    audit: auditLog,
-    events,
-    auditSize: writer.opened.auditSize,
-    close: once(async () => {
-      await events.close();
-      await store.close();
-      // The reader first: the last connection to close empties the write-ahead log, and a reader may not.
-      if (writer instanceof WorkerWriter) db.close();
-      await writer.close();
-    }),
-  };
-}
-
-function once(action: () => Promise<void>): () => Promise<void> {
-  let done: Promise<void> | undefined;
-  return () => (done ??= action());
+  // The reader first: the last connection to close empties the write-ahead log, and a reader may not.
+  return assembleStore({ writer, reader: new SqliteReader(db), clock, log, closeReader: async () => db.close() });
 }
 
 /** SQLite gives its side files the mode of the database file, so that is set before it opens it. */

@@ -1,8 +1,9 @@
 import { DatabaseSync } from 'node:sqlite';
 import { type ErrorCode, type ErrorDetails, HoldfastError } from '@holdfast/kernel';
+import { assembleTree, spansOf } from '@holdfast/trust/audit/growth';
 import { fromSqlite } from './dialects/sqlite-errors.ts';
 import { SQLITE_WRITER_PRAGMAS } from './dialects/sqlite-pragmas.ts';
-import { LogAppender } from './log-appender.ts';
+import { growLogs, LOG_ENDS, type LogEnds, lastEventOf, type LogState, readSpan } from './log-growth.ts';
 import { type CompiledMigration, migrate } from './migrate.ts';
 import { Statements } from './statements.ts';
 import type { SqlWrite, StoreWrite } from './write.ts';
@@ -39,7 +40,7 @@ export interface WriterOptions {
 export class WriterCore {
   readonly db: DatabaseSync;
   readonly #statements: Statements;
-  readonly #logs: LogAppender;
+  #logs: LogState;
 
   /** @throws `store.corrupt`, `store.newer`, `store.migration_changed`, `store.full`, `store.unavailable` */
   constructor({ location, migrations, maxPages }: WriterOptions) {
@@ -49,7 +50,7 @@ export class WriterCore {
       if (maxPages !== undefined) this.db.exec(`PRAGMA max_page_count = ${maxPages}`);
       migrate(this.db, migrations);
       this.#statements = new Statements(this.db);
-      this.#logs = new LogAppender(this.db);
+      this.#logs = readLogs(this.#statements);
     } catch (error) {
       this.db.close();
       throw fromSqlite(error);
@@ -58,7 +59,7 @@ export class WriterCore {
 
   /** Runs units in order and returns after COMMIT; a unit whose guard fails is rolled back alone. */
   run(units: readonly Unit[]): BatchResult {
-    const before = this.#logs.state;
+    const before = this.#logs;
     try {
       this.db.exec('BEGIN IMMEDIATE');
       const failures = units.map((unit) => this.#runUnit(unit));
@@ -68,7 +69,7 @@ export class WriterCore {
     } catch (error) {
       // SQLite itself rolls back on a full disk, an I/O error and corruption, so nothing of the batch is kept.
       if (this.db.isTransaction) this.db.exec('ROLLBACK');
-      this.#logs.restore(before);
+      this.#logs = before;
       const failure = describe(fromSqlite(error));
       return this.#result(
         units.map(() => failure),
@@ -92,27 +93,24 @@ export class WriterCore {
   }
 
   #result(failures: readonly UnitFailure[], committed: boolean): BatchResult {
-    const { lastEvent, tree } = this.#logs.state;
+    const { lastEvent, tree } = this.#logs;
     return { failures, lastEvent, auditSize: tree.size, committed };
   }
 
   #runUnit({ at, writes }: Unit): UnitFailure {
-    const before = this.#logs.state;
     this.#statements.get('SAVEPOINT unit').run();
     try {
       for (const write of writes) if (write.kind === 'sql') this.#runSql(write);
       // After the guards: a log entry is made only for what holds.
-      for (const write of writes) {
-        if (write.kind === 'event') this.#logs.event(write.event, at);
-        else if (write.kind === 'audit') this.#logs.audit(write.fact, at);
-      }
+      const { state, statements } = growLogs(this.#logs, writes, at);
+      for (const { sql, parameters } of statements) this.#statements.get(sql).run(...parameters);
       this.#statements.get('RELEASE unit').run();
+      this.#logs = state;
       return undefined;
     } catch (error) {
       if (!this.db.isTransaction) throw error;
       this.#statements.get('ROLLBACK TO unit').run();
       this.#statements.get('RELEASE unit').run();
-      this.#logs.restore(before);
       return describe(fromSqlite(error));
     }
   }
@@ -123,6 +121,19 @@ export class WriterCore {
       throw new HoldfastError('store.conflict', { expected: expectRows, changed: Number(changes) });
     }
   }
+}
+
+function readLogs(statements: Statements): LogState {
+  const ends = statements.get(LOG_ENDS).get() as unknown as LogEnds;
+  const spans = spansOf(0, ends.size);
+  const hashes = spans.map((span) => {
+    const { sql, parameters } = readSpan(span);
+    return statements
+      .get(sql)
+      .all(...parameters)
+      .map((row) => row['hash'] as Uint8Array);
+  });
+  return { lastEvent: lastEventOf(ends), tree: assembleTree(spans, hashes) };
 }
 
 function open(location: string): DatabaseSync {

@@ -3,10 +3,14 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorCode, type ErrorDetails, HoldfastError } from '@holdfast/kernel';
 import { type BatchResult, type Unit, WriterCore, type WriterOptions } from './writer-core.ts';
 
+const MAX_BATCH = 4096;
+
 /** Where batches run. One batch is under way at a time. */
 export interface Writer {
   /** The state the store opened with. */
   readonly opened: Opened;
+  /** Most units of one batch, so that one unit never waits for an endless one. */
+  readonly maxBatch: number;
   run(units: readonly Unit[]): Promise<BatchResult>;
   checkpoint(): Promise<void>;
   close(): Promise<void>;
@@ -29,6 +33,7 @@ export type WriterReply =
 
 /** Runs batches on the calling thread: for stores in memory, which no other thread can see. */
 export class InlineWriter implements Writer {
+  readonly maxBatch = MAX_BATCH;
   readonly core: WriterCore;
   readonly opened: Opened;
 
@@ -57,6 +62,7 @@ interface Waiting {
 
 /** Runs batches on a thread of its own, so that waiting for the disk stops nothing else. */
 export class WorkerWriter implements Writer {
+  readonly maxBatch = MAX_BATCH;
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
   #gone: HoldfastError | undefined;

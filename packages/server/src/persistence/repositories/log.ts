@@ -26,7 +26,13 @@ const moveCursor = defineWrite<{ consumer: string; sequence: number }>((arg) =>
   query
     .insertInto('outbox_cursors')
     .values({ consumer: arg('consumer'), sequence: arg('sequence') })
-    .onConflict((oc) => oc.column('consumer').doUpdateSet({ sequence: arg('sequence') })),
+    .onConflict((oc) =>
+      // Nodes share a position: what one has come to is not taken back by another.
+      oc
+        .column('consumer')
+        .doUpdateSet({ sequence: arg('sequence') })
+        .where('outbox_cursors.sequence', '<', arg('sequence')),
+    ),
 );
 
 const readSince = defineRead((arg: ArgumentOf<{ sequence: number; limit: number }>) =>
@@ -41,6 +47,8 @@ const readSince = defineRead((arg: ArgumentOf<{ sequence: number; limit: number 
 const readCursor = defineRead((arg: ArgumentOf<{ consumer: string }>) =>
   query.selectFrom('outbox_cursors').select('sequence').where('consumer', '=', arg('consumer')),
 );
+
+const readLast = defineRead(() => query.selectFrom('outbox').select('sequence').orderBy('sequence', 'desc').limit(1));
 
 /** The rows behind the outbox. */
 export class OutboxRepository {
@@ -60,6 +68,11 @@ export class OutboxRepository {
       data: JSON.parse(data) as StoredEvent['data'],
       at,
     }));
+  }
+
+  /** Sequence of the newest event; 0 when there is none. */
+  async last(): Promise<number> {
+    return (await this.#reader.first(readLast({})))?.sequence ?? 0;
   }
 
   async cursor(consumer: string): Promise<number> {

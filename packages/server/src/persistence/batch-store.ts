@@ -4,8 +4,6 @@ import { toStoreWrites } from './write.ts';
 import type { Writer } from './writer.ts';
 import type { BatchResult, Unit } from './writer-core.ts';
 
-/** Bounds one transaction, so that one unit never waits for an endless batch. */
-const MAX_BATCH = 4096;
 /** Bounds memory while the disk stands still. */
 const MAX_WAITING = 65_536;
 
@@ -28,7 +26,7 @@ interface WaitingUnit {
 }
 
 /** Groups units: while one batch waits for the disk the next one gathers. */
-export class SqliteStore implements Store {
+export class BatchStore implements Store {
   readonly #writer: Writer;
   readonly #clock: Clock;
   readonly #listeners = new Set<CommitListener>();
@@ -76,8 +74,8 @@ export class SqliteStore implements Store {
     // One turn later, so that units asked for in the same turn share the first transaction.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, MAX_BATCH);
-      this.#waiting = this.#waiting.slice(MAX_BATCH);
+      const batch = this.#waiting.slice(0, this.#writer.maxBatch);
+      this.#waiting = this.#waiting.slice(batch.length);
       await this.#run(batch);
     }
     this.#running = undefined;

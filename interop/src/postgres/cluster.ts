@@ -1,0 +1,16 @@
+import type { TestProject } from 'vitest/node';
+import { PostgresCluster } from '../world/postgres-cluster.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Address of its first database, by the socket. */
+    postgres: string;
+  }
+}
+
+/** One PostgreSQL for all files; each makes databases of its own in it. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const cluster = await PostgresCluster.start();
+  project.provide('postgres', cluster.url());
+  return () => cluster.close();
+}

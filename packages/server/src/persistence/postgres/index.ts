@@ -1,0 +1,2 @@
+export { resolvePostgres } from './address.ts';
+export { openPostgres } from './open.ts';
