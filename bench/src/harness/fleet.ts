@@ -34,7 +34,13 @@ export async function openServices(dataFolder: string) {
     foundation,
     rooms,
     /** Without the rate limits, which are there to stop exactly this. */
-    enrollment: new Enrollment({ ...shared, authority: rooms.authority, claimRate: NO_RATE, tenantRate: NO_RATE }),
+    enrollment: new Enrollment({
+      ...shared,
+      authority: rooms.authority,
+      hooks: { ask: async () => ({ kind: 'denied' }) },
+      claimRate: NO_RATE,
+      tenantRate: NO_RATE,
+    }),
     policies: new Policies({
       ...shared,
       policies: communicationRepositories(reader).policies,

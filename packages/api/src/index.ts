@@ -22,4 +22,5 @@ export * from './schemas/registry.ts';
 export * from './schemas/revocation.ts';
 export * from './schemas/shadow.ts';
 export * from './schemas/system.ts';
+export * from './schemas/template.ts';
 export * from './schemas/update.ts';

@@ -39,6 +39,13 @@ import { MassRevocationOutcome, PreviewRevocation, RevocationPreview, RunRevocat
 import { Shadow, ShadowName, ShadowQuery, UpdateShadow } from './schemas/shadow.ts';
 import { AuditEntry, AuditQuery, AuditVerdict, ConsoleLink, OpenSession, Status } from './schemas/system.ts';
 import {
+  CreateTemplate,
+  KeptTemplate,
+  ProvisioningTemplate,
+  TemplateVersions,
+  UpdateTemplate,
+} from './schemas/template.ts';
+import {
   Artifact,
   CreateJob,
   CreateRelease,
@@ -178,6 +185,46 @@ export const OPERATIONS = {
     path: '/api/v1/enrollment-requests/{request}/deny',
     summary: 'Refuse a waiting device',
     response: EnrollmentRequest,
+  },
+
+  'templates.create': {
+    method: 'POST',
+    path: '/api/v1/provisioning-templates',
+    summary: 'Create a provisioning template from an AWS document',
+    body: CreateTemplate,
+    response: KeptTemplate,
+  },
+  'templates.update': {
+    method: 'PUT',
+    path: '/api/v1/provisioning-templates/{template}',
+    summary: 'Make a new version of a provisioning template',
+    body: UpdateTemplate,
+    response: KeptTemplate,
+  },
+  'templates.list': {
+    method: 'GET',
+    path: '/api/v1/provisioning-templates',
+    summary: 'List provisioning templates',
+    query: PageQuery,
+    response: pageOf(ProvisioningTemplate),
+  },
+  'templates.show': {
+    method: 'GET',
+    path: '/api/v1/provisioning-templates/{template}',
+    summary: 'Show a provisioning template',
+    response: ProvisioningTemplate,
+  },
+  'templates.versions': {
+    method: 'GET',
+    path: '/api/v1/provisioning-templates/{template}/versions',
+    summary: 'The versions of a provisioning template',
+    response: TemplateVersions,
+  },
+  'templates.remove': {
+    method: 'DELETE',
+    path: '/api/v1/provisioning-templates/{template}',
+    summary: 'Delete a provisioning template',
+    response: EMPTY,
   },
 
   'devices.create': {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HardwareRevision, Name, ProductName, Timestamp } from './common.ts';
+import { TemplateName } from './template.ts';
 
 export const ClaimState = z.enum(['active', 'exhausted', 'expired', 'cancelled']);
 
@@ -14,6 +15,8 @@ export const Claim = z.object({
   state: ClaimState,
   createdAt: Timestamp,
   expiresAt: Timestamp,
+  /** The provisioning template its devices are registered by. */
+  template: TemplateName.optional(),
 });
 export type Claim = z.infer<typeof Claim>;
 
@@ -32,10 +35,16 @@ export const CreateClaim = z
       .positive()
       .max(24 * 366)
       .default(24),
+    /** A fleet template of the product. */
+    template: TemplateName.optional(),
+    /** For one device in somebody's hand: five minutes and a quota of one unless serials or a quota are given. */
+    trustedUser: z.boolean().default(false),
   })
-  .refine((claim) => (claim.serials === undefined) !== (claim.quota === undefined), {
-    message: 'give serials or a quota, one of the two',
-  });
+  .refine(
+    ({ serials, quota, trustedUser }) =>
+      (serials === undefined) !== (quota === undefined) || (trustedUser && serials === undefined),
+    { message: 'give serials or a quota, one of the two' },
+  );
 
 /** The only time the claim's key is shown; it is not kept. */
 export const CreatedClaim = Claim.extend({ certificatePem: z.string(), privateKeyPem: z.string() });

@@ -32,6 +32,7 @@ function claimFacts(claim: Claim, io: CommandIo): string {
     [
       ['claim', claim.id],
       ['product', claim.product],
+      ['template', claim.template],
       ['state', claim.state],
       ['limit', `${claim.limit} ${claim.scope === 'serials' ? 'listed serial numbers' : 'devices'}`],
       ['used', claim.used],
@@ -81,6 +82,8 @@ function registerCreate(noun: Command, io: CommandIo): void {
     .option('--hardware-revision <name>', 'hardware revision of devices it adds')
     .option('--groups <names>', 'groups its devices join, comma separated', list)
     .option('--expires-in-hours <hours>', 'its life in hours (default: 24)', wholeNumber)
+    .option('--template <name>', 'provisioning template its devices are registered by')
+    .option('--trusted-user', 'for one device in your hand: five minutes, a quota of one unless more is given')
     .option('--registered-only', 'refuse serials the registry does not know')
     .option('--json', 'one JSON document');
   addConnectionOptions(create).action(async (options: GivenOptions) => {
@@ -93,6 +96,8 @@ function registerCreate(noun: Command, io: CommandIo): void {
         hardwareRevision: 'hardwareRevision',
         groups: 'groups',
         expiresInHours: 'expiresInHours',
+        template: 'template',
+        trustedUser: 'trustedUser',
       }),
     });
     const prefix = options['out'];

@@ -7,6 +7,7 @@ import { registerPasswords, registerRequests } from './identity-enrollment.ts';
 import { registerRevocations } from './identity-revocation.ts';
 import { registerOperators } from './operator.ts';
 import { registerClaims } from './identity-claim.ts';
+import { registerTemplates } from './identity-template.ts';
 import { addVerb, bodyOf, list, PAGING, pageQuery, pick, printPage } from './verb.ts';
 
 const DEVICE_COLUMNS: readonly Column<Device>[] = [
@@ -44,6 +45,7 @@ export function registerIdentity(noun: Command, io: CommandIo): void {
   registerClaims(claims, io);
   registerPasswords(claims, io);
   registerRequests(noun.command('request').description('devices that wait for approval'), io);
+  registerTemplates(noun.command('template').description('provisioning templates, as AWS writes them'), io);
   registerAuthority(noun.command('ca').description('the authorities, and the ceremony of their root'), io);
   registerOperators(noun.command('operator').description('who manages from elsewhere, by certificate'), io);
   registerRegistry(noun, io);

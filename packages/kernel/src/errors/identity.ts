@@ -72,6 +72,42 @@ export const IDENTITY_ERRORS = {
     'the provisioning template is not one this claim may use',
     'use the template named after the product, or default',
   ),
+  'identity.unknown_template': absent(
+    'there is no such provisioning template',
+    'list them with: holdfast identity template list',
+  ),
+  'identity.template_exists': taken(
+    'a provisioning template or a product has this name',
+    'choose another name, or make a new version: holdfast identity template update',
+  ),
+  'identity.template_versions': taken(
+    'the template has as many versions as it may',
+    'create another template, and claims that name it',
+  ),
+  'identity.template_parameters': badRequest(
+    'the parameters do not fit the provisioning template',
+    'send every parameter the template declares without default, with values it can use',
+  ),
+  'identity.template_policy': taken(
+    'the provisioning template names a policy that does not exist',
+    'put the policy first: holdfast policy put',
+  ),
+  'identity.template_conflict': taken(
+    'the device exists, and the template fails for one that does',
+    'use another OverrideSettings than FAIL, or another name',
+  ),
+  'identity.template_used_up': refused('the template has registered all it may', 'raise its maximum in a new version'),
+  'identity.hook_denied': refused(
+    'the rule or the hook of the template refused this device',
+    'look at the parameters, and at the log: holdfast audit list --subject TEMPLATE',
+  ),
+  'identity.hook_failed': {
+    message: 'the hook of the template did not answer as it must',
+    http: 503,
+    exit: 75,
+    retry: true,
+    next: 'look for the reason with: holdfast audit list --subject TEMPLATE',
+  },
   'identity.unknown_claim': absent('there is no such claim', 'list claims with: holdfast claim list'),
   'identity.claim_revoked': refused('the claim is cancelled', 'create a new claim'),
   'identity.claim_expired': refused('the claim has expired', 'create a new claim'),

@@ -111,6 +111,7 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     passwords: rooms.passwords,
     approvals: rooms.enrollment.approvals,
     products,
+    templates: rooms.templates,
     policies: rooms.policies,
     explainer: rooms.explainer,
     shadows: rooms.shadows,

@@ -8,6 +8,7 @@ import {
   Claims,
   CloneTrap,
   Enrollment,
+  HookSecrets,
   MassRevocation,
   OcspResponder,
   OcspSigner,
@@ -17,8 +18,15 @@ import {
   Registry,
   Revocation,
   RevocationList,
+  Templates,
 } from '@holdfast/trust/identity';
-import type { ArtifactRecord, IdentityRepositories, PostureRepositories, Tenant } from '@holdfast/trust/ports';
+import type {
+  ArtifactRecord,
+  CommunicationRepositories,
+  IdentityRepositories,
+  PostureRepositories,
+  Tenant,
+} from '@holdfast/trust/ports';
 import { Attestation, Postures } from '@holdfast/trust/posture';
 import {
   ArtifactAccess,
@@ -39,6 +47,7 @@ import { communicationRepositories } from '../persistence/repositories/communica
 import { identityRepositories } from '../persistence/repositories/identity.ts';
 import { postureRepositories } from '../persistence/repositories/posture.ts';
 import { updateRepositories } from '../persistence/repositories/update.ts';
+import { Webhooks } from '../engines/hooks/webhooks.ts';
 import type { Foundation } from './foundation.ts';
 import { openPasswordKey } from './password-key.ts';
 import { ImageKeys } from './image-keys.ts';
@@ -63,15 +72,25 @@ const RESUME_MS = 60_000;
 /** The five must-haves, each room's services over its own ports. */
 export async function openRooms(foundation: Foundation, addresses: RoomAddresses) {
   const { reader } = foundation.database;
-  const repositories = { ...identityRepositories(reader), ...postureRepositories(reader) };
+  const { policies } = communicationRepositories(reader);
+  const repositories = { ...identityRepositories(reader), ...postureRepositories(reader), policies };
   const identity = await openIdentity(foundation, repositories, addresses);
   const posture = openPosture(foundation, repositories, identity.registry);
   const communication = openCommunication(foundation, repositories, posture.postures);
   const update = await openUpdate(foundation, repositories, posture, addresses);
-  return { repositories, ...identity, ...posture, ...communication, ...update };
+  const { store, audit } = foundation.database;
+  const templates = new Templates({
+    ...repositories,
+    clock: foundation.clock,
+    store,
+    audit,
+    hookSecrets: identity.hookSecrets,
+    keepPolicy: async (principal, name, document) => void (await communication.policies.put(principal, name, document)),
+  });
+  return { repositories, ...identity, ...posture, ...communication, ...update, templates };
 }
 
-type SharedRepositories = IdentityRepositories & PostureRepositories;
+type SharedRepositories = IdentityRepositories & PostureRepositories & Pick<CommunicationRepositories, 'policies'>;
 
 async function openIdentity(foundation: Foundation, repositories: SharedRepositories, addresses: RoomAddresses) {
   const { clock, random, log, tenant, closers, database } = foundation;
@@ -89,7 +108,9 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
   const ocspSigner = new OcspSigner({ ...shared, authority });
   await ocspSigner.start();
   closers.add('ocsp signer', () => ocspSigner.close());
-  const enrollment = new Enrollment({ ...shared, authority });
+  const hookSecrets = new HookSecrets(foundation);
+  const hooks = new Webhooks({ clock, random, secretOf: (owner, name) => hookSecrets.read(owner, name) });
+  const enrollment = new Enrollment({ ...shared, authority, hooks });
   const peers = new PeerIdentity(shared);
   const sweeping = clock.every(SWEEP_MS, () => void sweep(enrollment, foundation));
   closers.add('enrollment sweep', () => sweeping.cancel());
@@ -107,6 +128,7 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     passwords: new OneTimePasswords({ ...shared, passwordKey: await openPasswordKey(foundation) }),
     claims: new Claims({ ...shared, authority, revocation }),
     cloneTrap: new CloneTrap({ clock, registry }),
+    hookSecrets,
   };
 }
 

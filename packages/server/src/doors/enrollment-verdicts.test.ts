@@ -14,6 +14,7 @@ import type { EnrollmentTerms, OneTimePassword } from '@holdfast/trust/ports';
 import type { ClaimPrincipal } from '@holdfast/trust/principal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OPENSSL_REQUESTS } from '../testing/csr-vectors.ts';
+import { TEMPLATE_ROWS, VERDICT_HOOKS } from '../testing/template-verdicts.ts';
 import { ADMIN, connection, type IdentityWorld, makeCsr, openIdentityWorld } from '../testing/identity-world.ts';
 
 interface Attempt {
@@ -491,6 +492,7 @@ const ROWS: readonly Row[] = [
     audit: 'enrollment.waiting',
     prepare: async (world, serial) => ({ claim: await termsFor(world, serial, { approval: 'operator' }) }),
   },
+  ...TEMPLATE_ROWS,
 ];
 
 /** A claim of a product with other terms than the rest. */
@@ -514,7 +516,7 @@ describe.each(Object.keys(DOORS))('enrollment through %s', (doorName) => {
   const rows = ROWS.map((row, index) => ({ ...row, serial: `lamp-${index}` }));
 
   beforeAll(async () => {
-    world = await openIdentityWorld();
+    world = await openIdentityWorld({ hooks: VERDICT_HOOKS });
     await world.addProduct('lamp');
     await world.addProduct('lock');
     await world.products.setEnrollment(ADMIN, 'lamp', { serverKeys: 'everywhere' });

@@ -4,7 +4,14 @@ import { deviceUri, Enrollment, type PeerVerdict } from '@holdfast/trust/identit
 import type { DevicePrincipal } from '@holdfast/trust/principal';
 import { decodeCertificate } from '@holdfast/wire/x509';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ADMIN, connection, type IdentityWorld, makeCsr, openIdentityWorld } from '../testing/identity-world.ts';
+import {
+  ADMIN,
+  connection,
+  type IdentityWorld,
+  makeCsr,
+  NO_HOOKS,
+  openIdentityWorld,
+} from '../testing/identity-world.ts';
 
 const coded = (code: string) => expect.objectContaining({ code });
 const DAY_MS = 86_400_000;
@@ -155,6 +162,7 @@ describe('who a peer is', () => {
         audit,
         outbox,
         random: systemRandom,
+        hooks: NO_HOOKS,
         authority: {
           async issue(...order) {
             await happen();

@@ -1,6 +1,7 @@
 import { createCsr, createSigner, generatePrivateKey, type PrivateKey, type Signer } from '@holdfast/crypto';
 import { ManualClock, silentLog, systemRandom } from '@holdfast/kernel';
 import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
+import { DEFAULT_ARN_SCOPE, Policies } from '@holdfast/trust/communication';
 import {
   type AuthorityKeys,
   CertificateAuthority,
@@ -15,12 +16,22 @@ import {
   Registry,
   Revocation,
   RevocationList,
+  Templates,
+  type TemplatesPorts,
 } from '@holdfast/trust/identity';
-import type { IdentityRepositories, PostureRepositories, ProductRecord } from '@holdfast/trust/ports';
+import type {
+  CommunicationRepositories,
+  IdentityRepositories,
+  PostureRepositories,
+  ProductRecord,
+  ProvisioningHooks,
+} from '@holdfast/trust/ports';
 import { Attestation, Postures } from '@holdfast/trust/posture';
 import type { ClaimPrincipal, OperatorPrincipal } from '@holdfast/trust/principal';
 import type { GeneralName } from '@holdfast/wire/x509';
 import { type OpenStore, openStore, query } from '../persistence/index.ts';
+import { compileWrite } from '../persistence/write.ts';
+import { communicationRepositories } from '../persistence/repositories/communication.ts';
 import { identityRepositories } from '../persistence/repositories/identity.ts';
 import { postureRepositories } from '../persistence/repositories/posture.ts';
 
@@ -30,12 +41,13 @@ export const ADMIN: OperatorPrincipal = { kind: 'operator', tenant: 'default', n
 export interface IdentityWorld {
   readonly clock: ManualClock;
   readonly opened: OpenStore;
-  readonly repositories: IdentityRepositories & PostureRepositories;
+  readonly repositories: IdentityRepositories & PostureRepositories & Pick<CommunicationRepositories, 'policies'>;
   readonly authority: CertificateAuthority;
   readonly registry: Registry;
   readonly revocation: Revocation;
   readonly massRevocation: MassRevocation;
   readonly claims: Claims;
+  readonly templates: Templates;
   readonly passwords: OneTimePasswords;
   readonly enrollment: Enrollment;
   readonly peers: PeerIdentity;
@@ -53,6 +65,7 @@ export interface IdentityWorld {
 export interface WorldOptions {
   readonly location?: string;
   readonly keys?: AuthorityKeys;
+  readonly hooks?: ProvisioningHooks;
   readonly limits?: Pick<EnrollmentPorts, 'claimRate' | 'tenantRate'>;
 }
 
@@ -75,12 +88,29 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
   }
 }
 
+/** Nobody answers. */
+export const NO_HOOKS: ProvisioningHooks = { ask: async () => ({ kind: 'failed', reason: 'off' }) };
+
+/** Secrets that are kept nowhere: hooks of tests ask for none. */
+function memorySecrets(): TemplatesPorts['hookSecrets'] {
+  const nothing = compileWrite(query.deleteFrom('crls').where('issuer', '=', ''));
+  return {
+    creating: async () => ({ secret: new Uint8Array(32).fill(5), write: nothing }),
+    deleting: () => nothing,
+  };
+}
+
 const crlUri = (list: string) => `http://localhost:8880/crl/${list}.crl`;
 
 export async function openIdentityWorld(options: WorldOptions = {}): Promise<IdentityWorld> {
   const clock = new ManualClock();
   const opened = await openStore({ location: options.location ?? ':memory:', clock });
-  const repositories = { ...identityRepositories(opened.reader), ...postureRepositories(opened.reader) };
+  const { policies } = communicationRepositories(opened.reader);
+  const repositories = {
+    ...identityRepositories(opened.reader),
+    ...postureRepositories(opened.reader),
+    policies,
+  };
   const { store, audit, outbox } = opened;
   const base = { ...repositories, clock, store, audit, outbox, log: silentLog, random: systemRandom };
   const keys = options.keys ?? new MemoryAuthorityKeys();
@@ -96,6 +126,7 @@ export async function openIdentityWorld(options: WorldOptions = {}): Promise<Ide
   const registry = new Registry(base);
   const revocation = new Revocation(base);
   const claims = new Claims({ ...base, authority, revocation });
+  const policyDesk = new Policies({ ...base, scopeOf: () => DEFAULT_ARN_SCOPE });
   const products = new ProductPolicy(base);
   const referenceValues = new ReferenceValues(base);
   return {
@@ -107,8 +138,13 @@ export async function openIdentityWorld(options: WorldOptions = {}): Promise<Ide
     revocation,
     massRevocation: new MassRevocation({ ...base, revocation }),
     claims,
+    templates: new Templates({
+      ...base,
+      hookSecrets: memorySecrets(),
+      keepPolicy: async (principal, name, document) => void (await policyDesk.put(principal, name, document)),
+    }),
     passwords: new OneTimePasswords({ ...base, passwordKey: new Uint8Array(32).fill(7) }),
-    enrollment: new Enrollment({ ...base, authority, ...options.limits }),
+    enrollment: new Enrollment({ ...base, authority, hooks: options.hooks ?? NO_HOOKS, ...options.limits }),
     peers: new PeerIdentity(base),
     products,
     referenceValues,

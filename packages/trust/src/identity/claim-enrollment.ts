@@ -19,11 +19,13 @@ import {
   type EnrollmentRecordPorts,
   type EnrollmentRecords,
   type KeyHistory,
+  planIn,
 } from './enrollment-records.ts';
 import type { EstEnrollmentParts } from './est-enrollment.ts';
 import { onFreshRead } from './fresh-read.ts';
 import { lifetimeOf } from './issuance-profiles.ts';
 import { deviceUri } from './names.ts';
+import type { TemplatePlan } from './template-plan.ts';
 
 export interface ClaimEnrollmentPorts extends EnrollmentRecordPorts {
   readonly clock: Clock;
@@ -94,16 +96,22 @@ export class ClaimEnrollment {
     return onFreshRead(async () => {
       const claimFacts = await this.#gate.claimFacts(asking);
       const token = await this.#validToken(asking, wish.ownershipToken);
-      const serialNumber = wish.parameters['SerialNumber'];
-      if (serialNumber === undefined || serialNumber === '') {
+      const serialNumber = wish.parameters['SerialNumber'] ?? '';
+      // A template names the device by whatever parameter it likes.
+      if (serialNumber === '' && claimFacts.claim.template === undefined) {
         return this.#gate.refuse(asking, 'identity.serial_required', 'serial');
       }
       const certificate = await this.#ports.certificates.find(token.fingerprint);
+      const { parameters } = wish;
       if (certificate?.state !== 'pending') {
-        return this.#registeredBefore(asking, { token, certificate, serialNumber, facts: claimFacts });
+        return this.#registeredBefore(asking, { token, certificate, parameters, facts: claimFacts });
       }
-      const owner = await this.#ports.keyOwners.find(certificate.spkiSha256);
-      const facts = await this.#records.registrationFacts(claimFacts, { serialNumber, template: wish.template, owner });
+      const facts = await this.#records.registrationFacts(claimFacts, {
+        serialNumber,
+        template: wish.template,
+        owner: await this.#ports.keyOwners.find(certificate.spkiSha256),
+        provisioning: { parameters, certificate, clientId: context.clientId },
+      });
       await this.#gate.demand(REGISTRATION_RULES, facts, asking, certificate.spkiSha256);
       const approved = await this.#approvals.demand(asking, facts, certificate.spkiSha256);
       const deviceId = deviceIdOf(facts);
@@ -113,7 +121,7 @@ export class ClaimEnrollment {
         this.#ports.certificates.changing(certificate, { state: 'active', subjectId: deviceId }),
         ...this.#records.registering(facts, certificate, context),
       ]);
-      return registrationOf(deviceId, facts);
+      return registrationOf(deviceId, facts, planIn(facts));
     });
   }
 
@@ -215,25 +223,30 @@ export class ClaimEnrollment {
     given: {
       readonly token: OwnershipToken;
       readonly certificate: CertificateRecord | undefined;
-      readonly serialNumber: string;
+      readonly parameters: RegistrationWish['parameters'];
       readonly facts: ClaimFacts;
     },
   ): Promise<Registration> {
-    const { token, certificate, serialNumber, facts } = given;
+    const { token, certificate, parameters, facts } = given;
+    const hasTemplate = facts.claim.template !== undefined;
+    const plan = hasTemplate ? await this.#records.planAgain(facts, { parameters, certificate }) : undefined;
     const deviceId = certificate?.state === 'active' ? certificate.subjectId : undefined;
-    const device = deviceId && (await this.#ports.devices.find(asking.principal.tenant, deviceId));
-    if (!device || device.state !== 'active' || device.serialNumber !== serialNumber) {
+    const device = deviceId ? await this.#ports.devices.find(asking.principal.tenant, deviceId) : undefined;
+    const serialNumber = hasTemplate ? plan?.serialNumber : parameters['SerialNumber'];
+    // A hook may have named the device otherwise than its parameters do.
+    const isNamed = device?.serialNumber === serialNumber || plan?.template.webhook !== undefined;
+    if (!device || device.state !== 'active' || !isNamed) {
       return this.#gate.refuse(asking, 'identity.bad_token', 'token');
     }
     if (token.state === 'open') {
       await this.#ports.store.commit([this.#ports.tokens.using(token.tokenSha256, device.deviceId)]);
     }
-    return registrationOf(device.deviceId, facts);
+    return registrationOf(device.deviceId, facts, plan);
   }
 }
 
-function registrationOf(deviceId: DeviceId, { product }: ClaimFacts): Registration {
-  return { deviceId, deviceConfiguration: product?.deviceConfiguration ?? {} };
+function registrationOf(deviceId: DeviceId, { product }: ClaimFacts, plan: TemplatePlan | undefined): Registration {
+  return { deviceId, deviceConfiguration: plan?.deviceConfiguration ?? product?.deviceConfiguration ?? {} };
 }
 
 function tokenHash(token: string): string {

@@ -7,6 +7,7 @@ import type {
   Page,
   PageRequest,
   ProductRepository,
+  ProvisioningTemplateRepository,
   Tenant,
 } from '../ports/index.ts';
 import { actorOf } from '../principal.ts';
@@ -21,6 +22,7 @@ export interface ClaimsPorts {
   readonly claims: ClaimRepository;
   readonly keyOwners: KeyOwnerRepository;
   readonly products: Pick<ProductRepository, 'find'>;
+  readonly templates: Pick<ProvisioningTemplateRepository, 'find'>;
   readonly authority: Pick<CertificateAuthority, 'issue'>;
   readonly revocation: Pick<Revocation, 'claim'>;
 }
@@ -35,6 +37,8 @@ export interface ClaimWish {
   readonly expiresAt: EpochMs;
   readonly autoRegister?: boolean | undefined;
   readonly groups?: readonly string[] | undefined;
+  /** A fleet template of the product; its rule and its hook hold at every door. */
+  readonly template?: string | undefined;
 }
 
 /** What is shown once: nobody can be given the key again. */
@@ -128,6 +132,7 @@ export class Claims {
     if (!product) throw new HoldfastError('identity.unknown_product', { product: wish.product });
     const hardwareRevision = wish.hardwareRevision ?? product.hardwareRevisions[0] ?? '';
     if (!product.hardwareRevisions.includes(hardwareRevision)) throw new HoldfastError('identity.wrong_hardware');
+    await this.#checkTemplate(principal.tenant, wish);
     return {
       tenant: principal.tenant,
       product: wish.product,
@@ -141,7 +146,15 @@ export class Claims {
       autoRegister: wish.autoRegister ?? true,
       createdAt: now,
       createdBy: actorOf(principal),
+      template: wish.template,
     };
+  }
+
+  async #checkTemplate(tenant: Tenant, { template: name, product }: ClaimWish): Promise<void> {
+    if (name === undefined) return;
+    const template = await this.#ports.templates.find(tenant, name);
+    if (template?.kind !== 'fleet') throw new HoldfastError('identity.unknown_template');
+    if (template.product !== product) throw new HoldfastError('identity.wrong_product');
   }
 }
 

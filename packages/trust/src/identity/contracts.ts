@@ -17,6 +17,8 @@ export interface EnrollmentContext {
   readonly connectionId: string;
   readonly remoteAddress: string;
   readonly door: EnrollmentDoorName;
+  /** What an MQTT client calls itself; a template's hook is told. */
+  readonly clientId?: string | undefined;
   /** Label of an EST path: the claim's product, `default` or none. */
   readonly template?: string | undefined;
   /** Of a door whose requests may be bound to their connection (RFC 7030 3.5): what the connection is known by. */
@@ -41,10 +43,10 @@ export interface PendingCertificate {
 }
 
 export interface RegistrationWish {
-  /** The claim's product, or `default`. */
+  /** The claim's template, its product, or `default`. */
   readonly template: string;
   readonly ownershipToken: string;
-  /** `SerialNumber` is required. */
+  /** `SerialNumber` is required unless the claim has a template. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 

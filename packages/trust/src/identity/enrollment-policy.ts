@@ -1,4 +1,5 @@
 import type { EpochMs, ErrorCode } from '@holdfast/kernel';
+import { TEMPLATE_LIMITS } from '@holdfast/wire/aws-iot';
 import type {
   ClaimRecord,
   ClaimSerial,
@@ -6,8 +7,12 @@ import type {
   EnrollmentDoorName,
   EnrollmentTerms,
   KeyOwner,
+  ManufacturerRecord,
   ProductRecord,
 } from '../ports/index.ts';
+
+import { TEMPLATE_RULES, type TemplatePlan, type TemplateRefusal } from './template-plan.ts';
+import { failsForExisting } from './template-writes.ts';
 
 /** One refusal: the first row that a request breaks is the answer, the same at every door. */
 export interface PolicyRule<Facts> {
@@ -34,7 +39,14 @@ export interface ClaimFacts {
   readonly now: EpochMs;
   readonly claim: ClaimRecord;
   readonly product: ProductRecord | undefined;
+  /** Who lets the device in when it is no claim; `claim` then stands for this one registration. */
+  readonly grantor?: Grantor | undefined;
 }
+
+/** An authority of another maker, or an operator, who lets a device in. */
+export type Grantor =
+  | { readonly kind: 'manufacturer'; readonly actor: string; readonly manufacturer: ManufacturerRecord }
+  | { readonly kind: 'operator'; readonly actor: string };
 
 /** Whether the claim may enroll anything at all. */
 export const CLAIM_RULES: readonly PolicyRule<ClaimFacts>[] = [
@@ -162,6 +174,12 @@ export interface RegistrationFacts extends ClaimFacts {
   readonly liveCertificates: number;
   /** Of the key to attach. */
   readonly owner: KeyOwner | undefined;
+  /** What the template of the claim makes of it, hook included; undefined without one. */
+  readonly plan?: TemplatePlan | TemplateRefusal | undefined;
+  /** Of a device that is known. */
+  readonly groups?: readonly string[] | undefined;
+  /** Attached to a device that is known. */
+  readonly policies?: readonly string[] | undefined;
 }
 
 const WITHIN_QUOTA: PolicyRule<ClaimFacts> = {
@@ -184,8 +202,16 @@ export const REGISTRATION_RULES: readonly PolicyRule<RegistrationFacts>[] = [
     attack: 'the template of another product and its rights',
     code: 'identity.wrong_template',
     audit: REFUSED,
-    broken: ({ template, claim }) => template !== undefined && template !== 'default' && template !== claim.product,
+    broken: ({ template, claim }) =>
+      template !== undefined && template !== 'default' && template !== claim.product && template !== claim.template,
   },
+  ...Object.entries(TEMPLATE_RULES).map(([rule, { attack, code }]) => ({
+    rule,
+    attack,
+    code,
+    audit: REFUSED,
+    broken: ({ plan }: RegistrationFacts) => plan?.kind === 'refused' && plan.rule === rule,
+  })),
   {
     rule: 'plain-serial',
     attack: 'a name that a topic filter or a policy reads as more than a name',
@@ -205,7 +231,9 @@ export const REGISTRATION_RULES: readonly PolicyRule<RegistrationFacts>[] = [
     attack: 'a serial number that is the name of another device',
     code: 'identity.device_exists',
     audit: REFUSED,
-    broken: ({ device, serialNumber }) => device !== undefined && device.serialNumber !== serialNumber,
+    broken: ({ device, serialNumber, plan }) =>
+      device !== undefined &&
+      (device.serialNumber !== serialNumber || (plan?.kind === 'planned' && device.deviceId !== plan.deviceId)),
   },
   ...(['archived', 'revoked', 'quarantined', 'suspended'] as const).map((state) => ({
     rule: `not-${state}`,
@@ -234,6 +262,21 @@ export const REGISTRATION_RULES: readonly PolicyRule<RegistrationFacts>[] = [
     code: 'identity.readmission_required',
     audit: REFUSED,
     broken: ({ device }) => device?.state === 'active',
+  },
+  {
+    rule: 'template-overrides',
+    attack: 'a device of the factory step changed by whoever registers it',
+    code: 'identity.template_conflict',
+    audit: REFUSED,
+    broken: ({ plan, device }) => device !== undefined && plan?.kind === 'planned' && failsForExisting(plan),
+  },
+  {
+    rule: 'policies-in-number',
+    attack: 'policies piled up until nobody knows what they allow together',
+    code: 'communication.too_many_policies',
+    audit: REFUSED,
+    broken: ({ plan, policies = [] }) =>
+      plan?.kind === 'planned' && new Set([...policies, ...plan.policies]).size > TEMPLATE_LIMITS.maxPolicies,
   },
   {
     rule: 'known-device',

@@ -1,6 +1,7 @@
 import { type ErrorCode, HoldfastError } from '@holdfast/kernel';
 import type {
   AuditLog,
+  CertificateHoldRepository,
   CertificateRecord,
   CertificateRepository,
   ClaimRecord,
@@ -9,6 +10,7 @@ import type {
   DeviceRepository,
   KeyOwner,
   KeyOwnerRepository,
+  ManufacturerRepository,
   Outbox,
   OwnershipTokenRepository,
   ProductRepository,
@@ -22,8 +24,11 @@ import type { EnrollmentContext } from './contracts.ts';
 import type { ClaimFacts, RegistrationFacts } from './enrollment-policy.ts';
 import { DEVICE_LIFECYCLE } from './lifecycle.ts';
 import { assignedSerialNumber } from './names.ts';
+import { TemplateDesk, type TemplateDeskPorts, type TemplateOrder } from './template-desk.ts';
+import type { TemplatePlan } from './template-plan.ts';
+import { plannedChange, plannedWrites } from './template-writes.ts';
 
-export interface EnrollmentRecordPorts {
+export interface EnrollmentRecordPorts extends TemplateDeskPorts {
   readonly audit: AuditLog;
   readonly outbox: Outbox;
   readonly devices: DeviceRepository;
@@ -32,6 +37,8 @@ export interface EnrollmentRecordPorts {
   readonly claims: ClaimRepository;
   readonly tokens: OwnershipTokenRepository;
   readonly products: Pick<ProductRepository, 'find'>;
+  readonly holds: Pick<CertificateHoldRepository, 'holding'>;
+  readonly manufacturers: Pick<ManufacturerRepository, 'guarding'>;
 }
 
 /** What the registry knows of a key that somebody enrolls with. */
@@ -41,6 +48,15 @@ export interface KeyHistory {
   readonly unused: { readonly certificate: CertificateRecord; readonly device: DeviceRecord } | undefined;
   /** Whether the key is of a device that was re-admitted and was never reported stolen. */
   readonly reopened: boolean;
+}
+
+/** What a registration brings for a template; a door without parameters brings its serial number alone. */
+export interface ProvisioningWish {
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
+  /** Of the subject of a certificate somebody else issued. */
+  readonly pseudo?: Readonly<Record<string, string>> | undefined;
+  readonly certificate?: Pick<CertificateRecord, 'fingerprint' | 'der'> | undefined;
+  readonly clientId?: string | undefined;
 }
 
 /** A refusal as the log has it. */
@@ -59,9 +75,11 @@ export type SerialChoice =
 /** Reads the facts that the policy tables judge, and compiles what a registration writes. */
 export class EnrollmentRecords {
   readonly #ports: EnrollmentRecordPorts;
+  readonly #desk: TemplateDesk;
 
   constructor(ports: EnrollmentRecordPorts) {
     this.#ports = ports;
+    this.#desk = new TemplateDesk(ports);
   }
 
   async claimFacts(principal: ClaimPrincipal, now: number): Promise<ClaimFacts> {
@@ -116,21 +134,38 @@ export class EnrollmentRecords {
       readonly serialNumber: string;
       readonly template: string | undefined;
       readonly owner: KeyOwner | undefined;
+      readonly provisioning?: ProvisioningWish | undefined;
     },
   ): Promise<RegistrationFacts> {
     const { tenant, claimId } = facts.claim;
     const { devices, certificates, claims } = this.#ports;
+    const { template, owner, provisioning } = asked;
+    const plan = facts.claim.template && (await this.#desk.plan(orderOf(facts, asked.serialNumber, provisioning)));
+    const { serialNumber, deviceId } = plan && plan.kind === 'planned' ? plan : { ...asked, deviceId: undefined };
     const device =
-      (await devices.findBySerial(tenant, asked.serialNumber)) ?? (await devices.find(tenant, asked.serialNumber));
+      (await devices.findBySerial(tenant, serialNumber)) ?? (await devices.find(tenant, deviceId ?? serialNumber));
     const attached = device ? await certificates.ofDevice(tenant, device.deviceId) : [];
     return {
       ...facts,
-      ...asked,
+      serialNumber,
+      template,
+      owner,
       device,
-      claimSerial:
-        facts.claim.scope === 'serials' ? await claims.findSerial(tenant, claimId, asked.serialNumber) : undefined,
+      claimSerial: facts.claim.scope === 'serials' ? await claims.findSerial(tenant, claimId, serialNumber) : undefined,
       liveCertificates: attached.filter(isLive).length,
+      plan: plan || undefined,
+      groups: device && (await devices.groupsOf(tenant, device.deviceId)),
+      policies: device && plan ? await this.#policiesOf(tenant, device.deviceId) : [],
     };
+  }
+
+  /** What a device that registered before is told again. */
+  planAgain(facts: ClaimFacts, provisioning: ProvisioningWish): Promise<TemplatePlan | undefined> {
+    return this.#desk.planAgain(orderOf(facts, '', provisioning));
+  }
+
+  #policiesOf(tenant: Tenant, deviceId: string): Promise<readonly string[]> {
+    return this.#ports.policies.attachedTo(tenant, { kind: 'device', id: deviceId });
   }
 
   /** The writes that make an allowed registration true; each guard fails when the facts changed meanwhile. */
@@ -139,18 +174,19 @@ export class EnrollmentRecords {
     certificate: Pick<CertificateRecord, 'fingerprint' | 'spkiSha256'>,
     context: EnrollmentContext,
   ): readonly Write[] {
-    const { claims, audit, outbox } = this.#ports;
-    const { claim, serialNumber, now } = facts;
-    const { tenant, claimId } = claim;
+    const { audit, outbox } = this.#ports;
+    const { claim, groups, now } = facts;
+    const { tenant } = claim;
     const deviceId = deviceIdOf(facts);
+    const plan = planIn(facts);
     return [
       ...this.#deviceWrites(facts),
-      claims.counting(tenant, claimId),
-      ...(claim.scope === 'serials' ? [claims.usingSerial(tenant, claimId, serialNumber, now)] : []),
+      ...this.#countWrites(facts),
+      ...(plan ? plannedWrites(this.#ports, plan, { tenant, deviceId, groups, now }) : []),
       ...this.#ownerWrites(facts.owner, { spkiSha256: certificate.spkiSha256, tenant, kind: 'device', id: deviceId }),
       audit.entry({
         tenant,
-        actor: `claim:${claimId}`,
+        actor: grantorOf(facts),
         action: 'device.enrolled',
         subject: deviceId,
         details: {
@@ -158,6 +194,8 @@ export class EnrollmentRecords {
           product: claim.product,
           door: context.door,
           remoteAddress: context.remoteAddress,
+          ...(context.station && { operator: context.station.operator, keyOrigin: context.station.keyOrigin }),
+          ...(plan && { template: plan.template.name, templateVersion: plan.template.version }),
         },
       }),
       outbox.event({
@@ -207,18 +245,34 @@ export class EnrollmentRecords {
     });
   }
 
-  #deviceWrites({ device, claim, serialNumber, now }: RegistrationFacts): readonly Write[] {
+  /** What lets the device in is used up by one; what stands behind it must still be so. */
+  #countWrites(facts: RegistrationFacts): readonly Write[] {
+    const { claims, templates, manufacturers } = this.#ports;
+    const { claim, serialNumber, now, grantor } = facts;
+    const { tenant, claimId } = claim;
+    const plan = planIn(facts);
+    const counted = plan ? [templates.counting(plan.template)] : [];
+    if (grantor?.kind === 'manufacturer') return [manufacturers.guarding(grantor.manufacturer), ...counted];
+    if (grantor !== undefined) return counted;
+    const used = claim.scope === 'serials' ? [claims.usingSerial(tenant, claimId, serialNumber, now)] : [];
+    return [claims.counting(tenant, claimId), ...used, ...counted];
+  }
+
+  #deviceWrites(facts: RegistrationFacts): readonly Write[] {
+    const { device, claim, serialNumber, now } = facts;
     const { devices } = this.#ports;
-    const { tenant, claimId, product, hardwareRevision } = claim;
+    const { tenant, product, hardwareRevision } = claim;
+    const claimId = facts.grantor === undefined ? claim.claimId : undefined;
+    const plan = planIn(facts);
+    const planned = plan ? plannedChange(plan, device) : {};
     if (device) {
       const state = DEVICE_LIFECYCLE.step(device.state, 'enroll');
-      return [
-        devices.changing(device, { state, stateReason: undefined, claimId, enrolledAt: device.enrolledAt ?? now }),
-      ];
+      const enrolledAt = device.enrolledAt ?? now;
+      return [devices.changing(device, { state, stateReason: undefined, claimId, enrolledAt, ...planned })];
     }
     const made: DeviceRecord = {
       tenant,
-      deviceId: serialNumber,
+      deviceId: deviceIdOf(facts),
       product,
       serialNumber,
       hardwareRevision,
@@ -231,8 +285,9 @@ export class EnrollmentRecords {
       createdAt: now,
       enrolledAt: now,
       revision: 0,
+      ...planned,
     };
-    return [devices.inserting(made), ...claim.groups.map((group) => devices.joining(tenant, serialNumber, group))];
+    return [devices.inserting(made), ...claim.groups.map((group) => devices.joining(tenant, made.deviceId, group))];
   }
 
   #ownerWrites(from: KeyOwner | undefined, to: KeyOwner): readonly Write[] {
@@ -242,7 +297,33 @@ export class EnrollmentRecords {
   }
 }
 
-/** A device the registry does not know yet is named by its serial number. */
-export function deviceIdOf({ device, serialNumber }: Pick<RegistrationFacts, 'device' | 'serialNumber'>): string {
-  return device?.deviceId ?? serialNumber;
+/** A device the registry does not know yet is named by its template, or by its serial number. */
+export function deviceIdOf(facts: Pick<RegistrationFacts, 'device' | 'serialNumber' | 'plan'>): string {
+  return facts.device?.deviceId ?? planIn(facts)?.deviceId ?? facts.serialNumber;
+}
+
+/** The plan of a registration that its template does not refuse. */
+export function planIn({ plan }: Pick<RegistrationFacts, 'plan'>): TemplatePlan | undefined {
+  return plan?.kind === 'planned' ? plan : undefined;
+}
+
+function grantorOf({ grantor, claim }: ClaimFacts): string {
+  return grantor?.actor ?? `claim:${claim.claimId}`;
+}
+
+function orderOf(facts: ClaimFacts, serialNumber: string, wish: ProvisioningWish = {}): TemplateOrder {
+  const { claim, grantor } = facts;
+  const { certificate, parameters = { SerialNumber: serialNumber } } = wish;
+  const id = certificate && { 'AWS::IoT::Certificate::Id': certificate.fingerprint };
+  return {
+    tenant: claim.tenant,
+    template: claim.template ?? '',
+    product: claim.product,
+    parameters,
+    pseudo: { ...wish.pseudo, ...id },
+    certificate,
+    claimCertificateId: grantor === undefined ? claim.fingerprint : undefined,
+    clientId: wish.clientId ?? serialNumber,
+    actor: grantorOf(facts),
+  };
 }

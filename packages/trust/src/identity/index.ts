@@ -72,6 +72,7 @@ export {
   type OperatorWish,
   roleSuffices,
 } from './operators.ts';
+export { HookSecrets, type HookSecretsPorts } from './hook-secrets.ts';
 export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
 export { RefusalPace } from './refusal-pace.ts';
 export {
@@ -98,3 +99,4 @@ export {
   type RevocationListPorts,
 } from './revocation-list.ts';
 export { type ServerCredential, ServerIdentity, type ServerIdentityPorts } from './server-identity.ts';
+export { type KeptTemplate, type TemplateChange, Templates, type TemplatesPorts, type TemplateWish } from './templates.ts';

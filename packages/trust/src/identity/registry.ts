@@ -24,7 +24,7 @@ import { isLive } from './certificate-states.ts';
 import type { QuarantineFinding } from './clone-trap.ts';
 import { onFreshRead } from './fresh-read.ts';
 import { DEVICE_LIFECYCLE, type DeviceEvent } from './lifecycle.ts';
-import { checkDeviceName, checkGroupNames } from './names.ts';
+import { checkAttributes, checkDeviceName, checkGroupNames } from './names.ts';
 
 export interface RegistryPorts {
   readonly clock: Clock;

@@ -13,7 +13,7 @@ export interface ProvisioningRule {
   readonly maxDevices?: number | undefined;
 }
 
-/** Whom to ask before a registration; its secret is a sealed record. */
+/** Whom to ask before a registration; what it verifies us by is a sealed record. */
 export interface ProvisioningWebhook {
   /** `https:` alone. */
   readonly url: string;
@@ -75,7 +75,6 @@ export interface HookQuestion {
   readonly certificateId: Fingerprint | undefined;
   readonly certificatePem: string | undefined;
   readonly templateArn: string;
-  readonly templateName: string;
   readonly clientId: string;
   readonly parameters: Readonly<Record<string, string>>;
 }
@@ -88,7 +87,10 @@ export type HookAnswer =
 
 /** Asks a webhook outside; signed, bounded in time, size and number. Never rejects. */
 export interface ProvisioningHooks {
-  ask(webhook: ProvisioningWebhook & { readonly secret: Uint8Array }, question: HookQuestion): Promise<HookAnswer>;
+  ask(
+    of: { readonly tenant: Tenant; readonly template: string; readonly webhook: ProvisioningWebhook },
+    question: HookQuestion,
+  ): Promise<HookAnswer>;
 }
 
 /** `inactive` registers nobody new; `revoked` is trusted no more. */

@@ -34,6 +34,8 @@ const THROTTLED: ProvisioningWord = { statusCode: 400, errorCode: 'Throttling' }
 const UNAVAILABLE: ProvisioningWord = { statusCode: 503, errorCode: 'ServiceUnavailable' };
 const CONFLICT: ProvisioningWord = { statusCode: 409, errorCode: 'ConflictingResourceUpdate' };
 const FAILURE: ProvisioningWord = { statusCode: 400, errorCode: 'ResourceRegistrationFailure' };
+/** What AWS says when a template's OverrideSettings are FAIL. */
+const EXISTS: ProvisioningWord = { statusCode: 409, errorCode: 'ResourceConflictsException' };
 const INTERNAL: ProvisioningWord = { statusCode: 500, errorCode: 'InternalFailure' };
 
 const PROVISIONING: Words<ProvisioningWord> = {
@@ -60,6 +62,11 @@ const PROVISIONING: Words<ProvisioningWord> = {
   'identity.device_exists': CONFLICT,
   'store.conflict': CONFLICT,
   'identity.unknown_product': FAILURE,
+  'identity.unknown_template': FAILURE,
+  'identity.template_policy': FAILURE,
+  'communication.too_many_policies': FAILURE,
+  'identity.template_parameters': INVALID,
+  'identity.template_conflict': EXISTS,
   'identity.approval_pending': UNAVAILABLE,
   'identity.too_many_waiting': UNAVAILABLE,
   'identity.ca_unavailable': UNAVAILABLE,

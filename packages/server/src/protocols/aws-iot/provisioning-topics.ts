@@ -52,7 +52,8 @@ export class ProvisioningTopics {
     members: AwsMembers,
   ): Promise<CertificateReply | RegisterThingReply> {
     const { enrollment } = this.#ports;
-    const context: EnrollmentContext = { connectionId: asker.connectionId, remoteAddress, door: 'aws-claim' };
+    const { connectionId, clientId } = asker;
+    const context: EnrollmentContext = { connectionId, remoteAddress, door: 'aws-claim', clientId };
     if (asked.kind !== 'register-thing') {
       const wish: CertificateWish =
         asked.kind === 'create-keys' ? { serverKey: true } : { csrDer: csrOf(readCreateFromCsr(members)) };

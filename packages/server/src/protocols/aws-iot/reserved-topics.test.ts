@@ -173,7 +173,7 @@ describe('the doors of the reserved topics', () => {
 });
 
 describe.each<AwsFormat>(['json', 'cbor'])('fleet provisioning in %s', (format) => {
-  const context = { connectionId: 'claim', remoteAddress: '192.0.2.7', door: 'aws-claim' };
+  const context = { connectionId: 'claim', remoteAddress: '192.0.2.7', door: 'aws-claim', clientId: 'claim' };
 
   it('creates keys and certificate for an empty payload', async () => {
     const reply = await send(claim, `$aws/certificates/create/${format}`);

@@ -11,6 +11,7 @@ import { type ProductHandlerPorts, productHandlers } from './products.ts';
 import { type RegistryHandlerPorts, registryHandlers } from './registry.ts';
 import { type RevocationHandlerPorts, revocationHandlers } from './revocations.ts';
 import { type ShadowHandlerPorts, shadowHandlers } from './shadows.ts';
+import { type TemplateHandlerPorts, templateHandlers } from './templates.ts';
 import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
 
 export type ManagementServices = DeviceHandlerPorts &
@@ -20,6 +21,7 @@ export type ManagementServices = DeviceHandlerPorts &
   RegistryHandlerPorts &
   RevocationHandlerPorts &
   ClaimHandlerPorts &
+  TemplateHandlerPorts &
   EnrollmentHandlerPorts &
   CommunicationHandlerPorts &
   ShadowHandlerPorts &
@@ -39,6 +41,7 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...registryHandlers(services),
     ...revocationHandlers(services),
     ...claimHandlers(services),
+    ...templateHandlers(services),
     ...enrollmentHandlers(services),
     ...communicationHandlers(services),
     ...shadowHandlers(services),

@@ -130,6 +130,7 @@ export function viewClaim(claim: ClaimRecord, now: EpochMs): ClaimView {
     state: claimStanding(claim, now),
     createdAt: formatRfc3339(claim.createdAt),
     expiresAt: formatRfc3339(claim.expiresAt),
+    ...given('template', claim.template),
   };
 }
 
