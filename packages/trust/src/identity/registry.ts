@@ -64,9 +64,6 @@ interface Act {
 }
 
 const UEID = /^(?:[0-9a-f]{2}){7,33}$/;
-const MAX_ATTRIBUTES = 50;
-const ATTRIBUTE_NAME = /^[a-zA-Z0-9_.,@/:#-]{1,128}$/;
-const MAX_ATTRIBUTE_VALUE = 800;
 
 /** Devices and their lifecycle. */
 export class Registry {
@@ -291,13 +288,4 @@ function deviceFrom(tenant: Tenant, wish: EstablishWish, now: number): DeviceRec
     enrolledAt: undefined,
     revision: 0,
   };
-}
-
-/** The limits of AWS thing attributes. */
-function checkAttributes(attributes: Readonly<Record<string, string>>): void {
-  const entries = Object.entries(attributes);
-  const isGood =
-    entries.length <= MAX_ATTRIBUTES &&
-    entries.every(([name, value]) => ATTRIBUTE_NAME.test(name) && value.length <= MAX_ATTRIBUTE_VALUE);
-  if (!isGood) throw new HoldfastError('request.invalid', { field: 'attributes' });
 }
