@@ -6,6 +6,7 @@ import { chromium } from './stranger/chromium.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
 import { espsecure, imgtool } from './stranger/image-tools.ts';
 import { rauc, swupdate } from './stranger/linux-tools.ts';
+import { estPasswords } from './stranger/est-passwords.ts';
 import { mbedtls } from './stranger/mbedtls.ts';
 import { mosquitto } from './stranger/mosquitto.ts';
 import { mqttJs } from './stranger/mqtt-js.ts';
@@ -23,6 +24,7 @@ export const STRANGERS: readonly Stranger[] = [
   paho,
   mbedtls,
   curlOpenssl,
+  estPasswords,
   strongswan,
   opensslVerify,
   certtool,

@@ -11,7 +11,7 @@ type Headers = Readonly<Record<string, string | number>>;
 /** What goes with a refusal beside its words. Header names in their canonical case: libest compares letter by letter. */
 const REFUSAL_HEADERS: Readonly<Partial<Record<ErrorCode, Headers>>> = {
   'identity.bad_password': { 'WWW-Authenticate': 'Basic realm="Holdfast enrollment", charset="UTF-8"' },
-  'identity.approval_pending': { 'Retry-After': 30 },
+  'identity.approval_pending': { 'Retry-After': 15 },
 };
 
 const RETRY_SOON: Headers = { 'Retry-After': 5 };
