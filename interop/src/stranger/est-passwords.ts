@@ -38,6 +38,7 @@ export async function makeEstProducts(world: HoldfastWorld): Promise<void> {
 }
 
 export const WAITING_PRODUCT = PRODUCTS.gate;
+export const SERVER_KEY_PRODUCT = PRODUCTS.keys;
 
 /** A serial number and its password, as curl and strongSwan take them. */
 export async function labelFor(world: HoldfastWorld, prefix: string, product: string) {
