@@ -6,8 +6,8 @@ export {
   type BootResult,
   encodeBootProgram,
   type Fault,
-  MAX_SECURITY_COUNTER,
   PowerSupply,
+  slotBytes,
 } from '@holdfast/crypto/virtual-chip';
 export { DeviceAgent } from './agent/device-agent.ts';
 export { DeviceRecords, type PendingUpdate } from './agent/device-records.ts';
@@ -39,6 +39,23 @@ export type { TlsCredentials } from './net/tls-options.ts';
 export { runVirtualDevice, type VirtualDeviceRun } from './run-virtual-device.ts';
 export { type DeviceStore, FileStore, MemoryStore } from './store/device-store.ts';
 export { type DeviceIdentity, IdentityStore } from './store/identity-store.ts';
-export { FileKeyStore, type KeyStore } from './store/key-store.ts';
+export { FileKeyStore } from './keys/file-key-store.ts';
+export {
+  destroyKey,
+  destructionStatement,
+  type DeviceKey,
+  type HardwareKey,
+  type KeyDestruction,
+  type KeyStore,
+  signerOf,
+  softwareKeyOf,
+  type TlsKey,
+} from './keys/key-store.ts';
+export { Pkcs11KeyStore, type Pkcs11Token } from './keys/pkcs11-key-store.ts';
+export { type EndorsementKey, TpmIdentity } from './keys/tpm-identity.ts';
+export { TpmKeyStore } from './keys/tpm-key-store.ts';
+export { openTpmTransport, type TpmTransport } from './keys/tpm-transport.ts';
+export { Tpm } from './keys/tpm.ts';
+export { endorseTpm, virtualTpm } from './keys/virtual-tpm.ts';
 export { JobsClient, type StatusDetails } from './update/jobs-client.ts';
 export { VirtualDevice, type VirtualDeviceOptions } from './virtual/device.ts';

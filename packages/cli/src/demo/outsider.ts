@@ -1,5 +1,5 @@
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import type { DeviceIdentity } from '@holdfast/device';
+import { type DeviceIdentity, softwareKeyOf } from '@holdfast/device';
 import { encodeConnect, reasonName } from '@holdfast/wire/mqtt';
 import { OutsiderLine } from './outsider-line.ts';
 import type { Stage } from './stage.ts';
@@ -87,5 +87,5 @@ function openTls(stage: Stage, port: number, who: Credentials, options: KnockOpt
 
 /** A device's own certificate and key, in the hands of whoever asks. */
 export function credentialsOf({ deviceId, certificatePem, key }: DeviceIdentity): Credentials {
-  return { clientId: deviceId, certificatePem, keyPem: key.exportPem() };
+  return { clientId: deviceId, certificatePem, keyPem: softwareKeyOf(key).exportPem() };
 }

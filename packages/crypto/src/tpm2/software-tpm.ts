@@ -11,7 +11,6 @@ import {
 } from '@holdfast/kernel';
 import {
   decodeTpmRequest,
-  decodeTpmSignature,
   encodeTpmAttest,
   encodeTpmPublic,
   encodeTpmResponse,

@@ -20,6 +20,7 @@ const facts: ManifestFacts = {
   installed: { sequence: 4, version: '1.0.0', imageSha256: encodeHex(new Uint8Array(32)) },
   running: '1.0.0',
   securityCounter: 3,
+  maxSecurityCounter: 256,
   capacity: 1000,
   now: 1999,
 };

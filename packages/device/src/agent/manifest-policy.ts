@@ -1,6 +1,5 @@
 import { encodeHex, type ErrorCode } from '@holdfast/kernel';
 import type { ReleaseManifest } from '@holdfast/wire/manifest';
-import { MAX_SECURITY_COUNTER } from '@holdfast/crypto/virtual-chip';
 import type { DeviceProfile } from './platform.ts';
 
 /** The release a device keeps. */
@@ -20,6 +19,8 @@ export interface ManifestFacts {
   readonly running: string | undefined;
   /** Counter in the fuses. */
   readonly securityCounter: number;
+  /** The highest the fuses can hold. */
+  readonly maxSecurityCounter: number;
   /** Largest image, in bytes. */
   readonly capacity: number;
   /** The server's time, milliseconds since the Unix epoch; undefined while the device has not been told. */
@@ -58,7 +59,7 @@ export const MANIFEST_RULES: readonly ManifestRule[] = [
   {
     code: 'device.counter_too_high',
     attack: 'a counter that burns the fuses up',
-    broken: (manifest) => manifest.securityCounter > MAX_SECURITY_COUNTER,
+    broken: (manifest, { maxSecurityCounter }) => manifest.securityCounter > maxSecurityCounter,
   },
   {
     code: 'device.older_release',

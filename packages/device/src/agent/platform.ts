@@ -15,6 +15,8 @@ export interface DevicePlatform {
   };
   /** Counter in the fuses. */
   readonly securityCounter: number;
+  /** The highest the fuses can hold. */
+  readonly maxSecurityCounter: number;
   readonly maxSectorErases: number;
 }
 

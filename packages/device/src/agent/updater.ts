@@ -96,6 +96,7 @@ export class Updater {
       installed: records.installed.load(),
       running,
       securityCounter: platform.securityCounter,
+      maxSecurityCounter: platform.maxSecurityCounter,
       capacity: platform.updateSlot.capacity,
       now: now(),
     });

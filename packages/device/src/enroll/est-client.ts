@@ -1,4 +1,4 @@
-import { createCsr, createSigner, encodeSignatureAlgorithm, type PrivateKey } from '@holdfast/crypto';
+import { createCsr, encodeSignatureAlgorithm } from '@holdfast/crypto';
 import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8, HoldfastError } from '@holdfast/kernel';
 import { decodeCertsOnly } from '@holdfast/wire/cms';
 import { encodePem } from '@holdfast/wire/pem';
@@ -9,6 +9,7 @@ import {
   encodeSigned,
   OID,
 } from '@holdfast/wire/x509';
+import { type DeviceKey, signerOf } from '../keys/key-store.ts';
 import type { HttpsClient } from '../net/https-client.ts';
 
 export interface EstServer {
@@ -37,17 +38,17 @@ export class EstClient {
   }
 
   /** A first certificate for `key`; the subject asks for a serial number, the registry decides. */
-  async enroll(serial: string, key: PrivateKey, signal?: AbortSignal): Promise<EstReply> {
+  async enroll(serial: string, key: DeviceKey, signal?: AbortSignal): Promise<EstReply> {
     const subject = [
       { type: 'commonName', value: serial },
       { type: 'serialNumber', value: serial },
     ] as const;
-    return this.#send('simpleenroll', await createCsr({ subject }, createSigner(key)), signal);
+    return this.#send('simpleenroll', await createCsr({ subject }, signerOf(key)), signal);
   }
 
   /** A new certificate for the same names and another key (RFC 7030 4.2.2: subject and SAN identical). */
-  async renew(current: Certificate, key: PrivateKey, signal?: AbortSignal): Promise<EstReply> {
-    const signer = createSigner(key);
+  async renew(current: Certificate, key: DeviceKey, signal?: AbortSignal): Promise<EstReply> {
+    const signer = signerOf(key);
     const san = current.extensions.filter(({ oid }) => oid === OID.subjectAltName);
     const tbs = encodeCertificationRequestInfo({
       subject: current.subject.raw,

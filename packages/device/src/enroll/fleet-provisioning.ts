@@ -1,4 +1,4 @@
-import { createCsr, createSigner, importPrivateKeyPem, type PrivateKey } from '@holdfast/crypto';
+import { createCsr, importPrivateKeyPem } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import {
   type AwsFormat,
@@ -13,6 +13,7 @@ import {
   encodeProvisioning,
 } from '@holdfast/wire/aws-iot';
 import { encodePem } from '@holdfast/wire/pem';
+import { type DeviceKey, signerOf } from '../keys/key-store.ts';
 import type { MqttConnection } from '../net/mqtt-connection.ts';
 import type { DeviceIdentity, IdentityStore } from '../store/identity-store.ts';
 
@@ -50,7 +51,7 @@ export async function provisionFleetDevice(
  * @returns undefined when nothing was given, or it was never registered
  */
 export async function recoverFleetDevice(
-  connect: (credential: { readonly certificatePem: string; readonly key: PrivateKey }) => Promise<MqttConnection>,
+  connect: (credential: { readonly certificatePem: string; readonly key: DeviceKey }) => Promise<MqttConnection>,
   serial: string,
   identities: IdentityStore,
 ): Promise<DeviceIdentity | undefined> {
@@ -77,7 +78,7 @@ class ProvisioningRequests {
   async certificateFor(identities: IdentityStore): Promise<CertificateReply> {
     const { format, serial } = this.#plan;
     const key = await identities.pendingKey();
-    const csr = await createCsr({ subject: [{ type: 'commonName', value: serial }] }, createSigner(key));
+    const csr = await createCsr({ subject: [{ type: 'commonName', value: serial }] }, signerOf(key));
     const request = { certificateSigningRequest: encodePem('CERTIFICATE REQUEST', csr) };
     const reply = await this.#ask({ kind: 'create-from-csr', format }, encodeProvisioning(format, request));
     return decodeCertificateReply(format, reply);

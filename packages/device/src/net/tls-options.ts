@@ -1,26 +1,41 @@
 import { isIP } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
-import type { PrivateKey } from '@holdfast/crypto';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { HoldfastError } from '@holdfast/kernel';
+import { type DeviceKey, isHardwareKey, tlsKeyOf } from '../keys/key-store.ts';
 
 /** Who the device says it is, and whom it believes. */
 export interface TlsCredentials {
   /** PEM certificates from the factory step; the system's store is never used. */
   readonly anchors: readonly string[];
   readonly certificatePem: string;
-  readonly key: PrivateKey;
+  readonly key: DeviceKey;
 }
 
 /** Options of `tls.connect` and `https.request`: server always verified, TLS 1.2 or newer. */
 export function tlsOptions({ anchors, certificatePem, key }: TlsCredentials, host: string): ConnectionOptions {
   return {
     ca: [...anchors],
-    cert: certificatePem,
-    key: key.exportPem(),
+    ...ownIdentity(certificatePem, key),
     minVersion: 'TLSv1.2',
     rejectUnauthorized: true,
     ...(isIP(host) === 0 ? { servername: host } : {}),
   };
+}
+
+/**
+ * A key in a chip is loaded by OpenSSL's provider or engine, tried here so that its absence has a name.
+ *
+ * @throws `device.key_not_usable_for_tls`
+ */
+function ownIdentity(certificatePem: string, key: DeviceKey): ConnectionOptions {
+  const own = { cert: certificatePem, ...tlsKeyOf(key) };
+  if (!isHardwareKey(key)) return own;
+  try {
+    createSecureContext(own);
+    return own;
+  } catch (cause) {
+    throw new HoldfastError('device.key_not_usable_for_tls', {}, { cause });
+  }
 }
 
 const UNTRUSTED: ReadonlySet<string> = new Set([
@@ -42,6 +57,10 @@ const UNTRUSTED: ReadonlySet<string> = new Set([
 export function connectionError(error: unknown): HoldfastError {
   if (HoldfastError.is(error)) return error;
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  // A provider is loaded, but not asked first: the signature went to the one that knows the public half alone.
+  if (code === 'ERR_SSL_MISSING_PRIVATE_KEY') {
+    return new HoldfastError('device.key_not_usable_for_tls', { reason: code }, { cause: error });
+  }
   if (UNTRUSTED.has(code)) return new HoldfastError('device.server_untrusted', { reason: code }, { cause: error });
   // The alert comes when the server has looked at our certificate.
   if (/ALERT|ERR_SSL_TLSV/.test(code)) {

@@ -4,13 +4,13 @@ import { decodePem } from '@holdfast/wire/pem';
 import { attributeTexts, type Certificate, decodeCertificate, OID } from '@holdfast/wire/x509';
 import type { DeviceStore } from './device-store.ts';
 import { JsonRecord } from './json-record.ts';
-import type { KeyStore } from './key-store.ts';
+import type { DeviceKey, KeyStore } from '../keys/key-store.ts';
 
 /** What the device shows to the server. */
 export interface DeviceIdentity {
   /** Thing name; also the MQTT client id. */
   readonly deviceId: string;
-  readonly key: PrivateKey;
+  readonly key: DeviceKey;
   /** The leaf alone. */
   readonly certificatePem: string;
   readonly certificate: Certificate;
@@ -53,7 +53,7 @@ export class IdentityStore {
   }
 
   /** The key of the request under way, made on first use. */
-  async pendingKey(): Promise<PrivateKey> {
+  async pendingKey(): Promise<DeviceKey> {
     const pending = this.#pending.load();
     const kept = pending === undefined ? undefined : await this.#keys.load(pending.keyName);
     if (kept !== undefined) return kept;

@@ -8,7 +8,7 @@ import { TestAuthority } from '../testing/test-authority.ts';
 import { type DeviceStore, FileStore, MemoryStore } from './device-store.ts';
 import { IdentityStore } from './identity-store.ts';
 import { JsonRecord } from './json-record.ts';
-import { FileKeyStore } from './key-store.ts';
+import { FileKeyStore } from '../keys/file-key-store.ts';
 
 let folder: string;
 let authority: TestAuthority;

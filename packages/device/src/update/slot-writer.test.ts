@@ -3,7 +3,7 @@ import { HoldfastError, seededRandom } from '@holdfast/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryStore } from '../store/device-store.ts';
-import { BOARDS, type BoardName, NorFlash, planSlots, PowerSupply, UpdateSlot } from '@holdfast/crypto/virtual-chip';
+import { BOARDS, type BoardName, type PowerSupply, type UpdateSlot, VirtualChip } from '@holdfast/crypto/virtual-chip';
 import { BlockMap } from './block-map.ts';
 import { SlotWriter } from './slot-writer.ts';
 
@@ -13,8 +13,7 @@ const IMAGE = { sha256: new Uint8Array(createHash('sha256').update(FILE).digest(
 const BLOCK = 4096;
 
 function device(board: BoardName): { slot: UpdateSlot; supply: PowerSupply } {
-  const supply = new PowerSupply();
-  return { slot: new UpdateSlot(new NorFlash(BOARDS[board].geometry, supply), planSlots(BOARDS[board])), supply };
+  return new VirtualChip(BOARDS[board], () => ({ kind: 'refused', code: 'boot.bad_magic' }));
 }
 
 const blockOf = (index: number): Uint8Array => FILE.subarray(index * BLOCK, Math.min((index + 1) * BLOCK, SIZE));

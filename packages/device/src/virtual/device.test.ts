@@ -194,7 +194,7 @@ describe('a virtual device', () => {
   it('is refused as evidence when its debug port was never locked', () => {
     const { device, anchor } = make();
     const fuses = device.fuses.snapshot();
-    fuses.fill(0, 96, 100);
+    fuses.fill(0, 64, 68);
     device.fuses.restoreSnapshot(fuses);
     const boot = device.boot();
     expect(boot.debug).toBe('enabled');

@@ -9,10 +9,12 @@ import {
   type BootEvent,
   type BootResult,
   bootChip,
+  counterCeiling,
+  createStrategy,
   encodeKeyRecord,
   erasedFlashState,
-  FUSE_BYTES,
   FuseBank,
+  fuseBytes,
   keyRecordSize,
   memoryBacking,
   NorFlash,
@@ -21,6 +23,7 @@ import {
   PowerSupply,
   REGISTER_BYTES,
   type SlotPlan,
+  type Strategy,
   UpdateSlot,
 } from '@holdfast/crypto/virtual-chip';
 import { HoldfastError, type Random } from '@holdfast/kernel';
@@ -50,18 +53,20 @@ export class VirtualDevice {
   readonly registers: BackupRegisters;
   readonly plan: SlotPlan;
   readonly updateSlot: UpdateSlot;
+  readonly #strategy: Strategy;
   /** Hears what the bootloader does. */
   onBootEvent: ((event: BootEvent) => void) | undefined;
 
   constructor({ board, folder }: VirtualDeviceOptions) {
     const backing = (name: string, initial: Uint8Array): Backing =>
       folder === undefined ? memoryBacking(initial) : fileBacking(join(folder, name), initial);
-    const { geometry } = BOARDS[board];
+    const { geometry, counter } = BOARDS[board];
     this.plan = planSlots(BOARDS[board]);
     this.flash = new NorFlash(geometry, this.supply, backing('flash.bin', erasedFlashState(geometry)));
-    this.fuses = new FuseBank(this.supply, backing('fuses.bin', new Uint8Array(FUSE_BYTES)));
+    this.fuses = new FuseBank(this.supply, counter, backing('fuses.bin', new Uint8Array(fuseBytes(counter))));
     this.registers = new BackupRegisters(backing('registers.bin', new Uint8Array(REGISTER_BYTES)));
-    this.updateSlot = new UpdateSlot(this.flash, this.plan);
+    this.#strategy = createStrategy(this);
+    this.updateSlot = new UpdateSlot(this, this.#strategy);
   }
 
   /**
@@ -72,14 +77,14 @@ export class VirtualDevice {
    * @throws `device.fuse_refused` when the device has left the factory, `device.power_cut`
    */
   manufacture({ bootPublicKey, bootloader, firmware }: FactoryImages, random: Random): Uint8Array {
-    const { boot, geometry } = this.plan.board;
-    const { sectorSize, sectorCount } = geometry;
-    const bootAddress = boot.firstSector * sectorSize;
+    const { map } = this.plan;
+    const bootAddress = map.start(this.plan.board.boot.firstSector);
     if (this.fuses.lifeCycle !== 'open') throw new HoldfastError('device.fuse_refused', { field: 'lifeCycle' });
-    for (let sector = 0; sector < sectorCount; sector++) this.flash.erase(sector);
+    for (let sector = 0; sector < map.count; sector++) this.flash.erase(sector);
     this.#install(bootAddress, encodeKeyRecord(bootPublicKey));
     this.#install(bootAddress + keyRecordSize(this.plan), bootloader);
     this.#install(this.plan.primary.address, firmware);
+    this.#strategy.install();
     this.fuses.burn('bootKeyHash', new Uint8Array(createHash('sha256').update(bootPublicKey).digest()));
     this.fuses.burn('deviceSecret', random.bytes(32));
     this.fuses.lockDebug();
@@ -91,11 +96,16 @@ export class VirtualDevice {
   boot(): BootResult {
     this.supply.restore();
     const { flash, fuses, registers, plan } = this;
-    return bootChip({ flash, fuses, registers, plan, onEvent: (event) => this.onBootEvent?.(event) });
+    const onEvent = (event: BootEvent): void => this.onBootEvent?.(event);
+    return bootChip({ flash, fuses, registers, plan, strategy: this.#strategy, onEvent });
   }
 
   get securityCounter(): number {
     return this.fuses.securityCounter;
+  }
+
+  get maxSecurityCounter(): number {
+    return counterCeiling(this.fuses.counter);
   }
 
   get maxSectorErases(): number {
@@ -114,6 +124,6 @@ export class VirtualDevice {
   }
 
   #install(address: number, image: Uint8Array): void {
-    this.flash.write(address, padTo(image, this.flash.geometry.writeUnit));
+    this.flash.write(address, padTo(image, this.flash.geometry));
   }
 }

@@ -5,7 +5,13 @@ import { erasedFlashState, NorFlash, PowerSupply } from '@holdfast/crypto/virtua
 import { describe, expect, it } from 'vitest';
 import { fileBacking } from './file-backing.ts';
 
-const GEOMETRY = { sectorSize: 64, writeUnit: 4, sectorCount: 4 };
+const GEOMETRY = {
+  sectors: [{ count: 4, size: 64 }],
+  writeUnit: 4,
+  erased: 0xff,
+  programs: 1,
+  endurance: 100,
+} as const;
 const WORDS = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 describe('a file behind a part', () => {

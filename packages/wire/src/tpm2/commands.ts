@@ -96,13 +96,13 @@ export function readPublic(handle: number): TpmCall<TpmPublic> {
   };
 }
 
-/** Signs a digest with a key that is not restricted, by the key's own scheme. */
+/** Signs a SHA-256 digest by ECDSA, with a key that is not restricted. */
 export function signDigest(handle: number, digest: Uint8Array): TpmCall<TpmSignature> {
   return {
     command: 'Sign',
     handles: [handle],
     authorizations: [EMPTY_AUTH],
-    parameters: writeSized(writer(), digest).u16be(TPM_ALG.null).bytes(NULL_TICKET).finish(),
+    parameters: writeSized(writer(), digest).u16be(TPM_ALG.ecdsa).u16be(TPM_ALG.sha256).bytes(NULL_TICKET).finish(),
     read: readTpmSignature,
   };
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { decodeBase64Url, decodeHex, encodeHex, encodeUtf8, systemRandom } from '@holdfast/kernel';
 import { importPrivateKeyPem, type PrivateKey } from '@holdfast/crypto';
+import { softwareKeyOf } from '@holdfast/device';
 import { credentialsOf, knock } from '../outsider.ts';
 import { type Stage, STORY_HUBS } from '../stage.ts';
 import { EXTRA } from '../story/extras.ts';
@@ -57,7 +58,7 @@ async function plant(stage: Stage): Promise<readonly Secret[]> {
     { name: 'console link', bytes: encodeUtf8(new URL(url).hash.slice(1)) },
     { name: 'root key as written', bytes: encodeUtf8(rootKey) },
     ...(/^[0-9a-f]{64}$/i.test(rootKey) ? [{ name: 'root key', bytes: decodeHex(rootKey.toLowerCase()) }] : []),
-    { name: 'key made for a device', bytes: scalarOf(key) },
+    { name: 'key made for a device', bytes: scalarOf(softwareKeyOf(key)) },
     { name: 'firmware', bytes: bytes.slice(at, at + PIECE) },
     ...claims.map(({ id, privateKeyPem }) => ({
       name: `key of claim ${id}`,

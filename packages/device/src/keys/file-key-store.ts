@@ -1,18 +1,10 @@
 import { generatePrivateKey, importPrivateKey, type PrivateKey } from '@holdfast/crypto';
-import type { DeviceStore } from './device-store.ts';
-
-/** Where private keys live, by name; a file, or a secure element behind the same calls. */
-export interface KeyStore {
-  /** Makes a P-256 key pair and keeps it before it is handed out. */
-  create(name: string): Promise<PrivateKey>;
-  /** Keeps a key that somebody else made. */
-  put(name: string, key: PrivateKey): Promise<void>;
-  load(name: string): Promise<PrivateKey | undefined>;
-  remove(name: string): Promise<void>;
-}
+import type { DeviceStore } from '../store/device-store.ts';
+import type { KeyStore } from './key-store.ts';
 
 /** Keys as PKCS #8 files of the device's store. */
 export class FileKeyStore implements KeyStore {
+  readonly kind = 'software';
   readonly #store: DeviceStore;
 
   constructor(store: DeviceStore) {
