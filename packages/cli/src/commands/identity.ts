@@ -4,6 +4,7 @@ import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts } from '../output/table.ts';
 import { registerAuthority } from './identity-ca.ts';
 import { registerPasswords, registerRequests } from './identity-enrollment.ts';
+import { registerEnroll } from './identity-enroll.ts';
 import { registerRevocations } from './identity-revocation.ts';
 import { registerOperators } from './operator.ts';
 import { registerClaims } from './identity-claim.ts';
@@ -51,6 +52,7 @@ export function registerIdentity(noun: Command, io: CommandIo): void {
   registerRegistry(noun, io);
   registerLifecycle(noun, io);
   registerRevocations(noun, io);
+  registerEnroll(noun, io);
 }
 
 function registerRegistry(noun: Command, io: CommandIo): void {
