@@ -11,7 +11,10 @@ import { mbedtls } from './stranger/mbedtls.ts';
 import { mosquitto } from './stranger/mosquitto.ts';
 import { mqttJs } from './stranger/mqtt-js.ts';
 import { paho } from './stranger/paho.ts';
+import { postgres } from './stranger/postgres.ts';
+import { s3 } from './stranger/s3.ts';
 import { strongswan } from './stranger/strongswan.ts';
+import { nmap, testssl } from './stranger/tls-scanners.ts';
 import { limboSample, mcubootImages, mqttSequences, wycheproof } from './stranger/vectors.ts';
 import { virtualDevice } from './stranger/virtual-device.ts';
 
@@ -26,11 +29,15 @@ export const STRANGERS: readonly Stranger[] = [
   curlOpenssl,
   estPasswords,
   strongswan,
+  testssl,
+  nmap,
   opensslVerify,
   certtool,
   pkijsReader,
   peculiarX509,
   imgtool,
+  postgres,
+  s3,
   virtualDevice,
   espsecure,
   rauc,

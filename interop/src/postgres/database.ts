@@ -1,6 +1,6 @@
 import { inject } from 'vitest';
 import pg from 'pg';
-import { type PostgresAddress, resolvePostgres } from '../../../packages/server/src/persistence/postgres/address.ts';
+import { TEMPLATE } from './address.ts';
 
 let made = 0;
 
@@ -16,12 +16,8 @@ export async function freshDatabase(): Promise<string> {
     database: 'postgres',
   });
   await client.connect();
-  await client.query(`CREATE DATABASE ${name}`);
+  await client.query(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE} STRATEGY file_copy`);
   await client.end();
   url.pathname = `/${name}`;
   return url.href;
-}
-
-export function addressOf(store: string): PostgresAddress {
-  return resolvePostgres({ store, password: undefined, ca: undefined, plaintext: false, environment: {} });
 }

@@ -1,6 +1,7 @@
 import type { OpenStore, StoreOptions } from '../../../packages/server/src/persistence/open-store.ts';
 import { openPostgres } from '../../../packages/server/src/persistence/postgres/open.ts';
-import { addressOf, freshDatabase } from './database.ts';
+import { addressOf } from './address.ts';
+import { freshDatabase } from './database.ts';
 
 export type { OpenStore, StoreOptions };
 

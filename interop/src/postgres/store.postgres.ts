@@ -1,6 +1,7 @@
 import { describeStore } from '../../../packages/server/src/persistence/conformance/describe-store.ts';
 import { openPostgres } from '../../../packages/server/src/persistence/postgres/open.ts';
-import { addressOf, freshDatabase } from './database.ts';
+import { addressOf } from './address.ts';
+import { freshDatabase } from './database.ts';
 
 let current = '';
 

@@ -11,7 +11,7 @@ export default defineConfig({
     include: [
       'interop/src/postgres/**/*.postgres.ts',
       'packages/server/src/persistence/repositories/*.test.ts',
-      'packages/server/src/doors/*.test.ts',
+      'packages/server/src/doors/{attestation,ceremony,enrollment-claims,ocsp,peer-identity,revocation-mass}.test.ts',
       'packages/trust/src/audit/*.test.ts',
     ],
     globalSetup: path.join(import.meta.dirname, 'cluster.ts'),

@@ -1,0 +1,44 @@
+import { systemClock } from '@holdfast/kernel';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { stormUnit, wholeUnits } from '../../../packages/server/src/persistence/conformance/storm-unit.ts';
+import type { OpenStore } from '../../../packages/server/src/persistence/index.ts';
+import { openPostgres } from '../../../packages/server/src/persistence/postgres/open.ts';
+import { addressOf } from './address.ts';
+import { freshDatabase } from './database.ts';
+
+let nodes: readonly OpenStore[];
+
+beforeEach(async () => {
+  const address = addressOf(await freshDatabase());
+  // At once, as when a cluster starts: one of them makes the tables.
+  nodes = await Promise.all([1, 2, 3].map(() => openPostgres({ address, clock: systemClock })));
+});
+afterEach(() => Promise.all(nodes.map((node) => node.close())));
+
+describe('three nodes on one PostgreSQL', () => {
+  it('number events and audit entries without a gap and keep every unit whole', async () => {
+    const numbers = Array.from({ length: 300 }, (_, number) => number);
+    const node = (number: number): OpenStore => nodes[number % nodes.length] as OpenStore;
+    await Promise.all(numbers.map((number) => node(number).store.commit(stormUnit(node(number), number))));
+    for (const each of nodes) expect((await wholeUnits(each)).size).toBe(numbers.length);
+  });
+
+  it('each deliver every event, in order, whoever committed it', async () => {
+    const seen = nodes.map(() => [] as number[]);
+    for (const [at, { events }] of nodes.entries()) {
+      events.subscribe('gateway', ({ sequence }) => void seen[at]?.push(sequence));
+    }
+    for (const [at, node] of nodes.entries()) await node.store.commit(stormUnit(node, at));
+    for (const each of seen) await expect.poll(() => each).toEqual([1, 2, 3]);
+  });
+
+  it('let one of them through where all want the same row', async () => {
+    const unit = (node: OpenStore) => stormUnit(node, 7);
+    const outcomes = await Promise.allSettled(nodes.map((node) => node.store.commit(unit(node))));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const codes = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason.code as unknown] : [],
+    );
+    expect(codes).toEqual(['store.conflict', 'store.conflict']);
+  });
+});
