@@ -9,7 +9,7 @@ const EST = '/.well-known/est';
 export const curlOpenssl: Stranger = {
   name: 'curl and openssl',
   source: 'Debian',
-  deed: 'EST cacerts, csrattrs, simpleenroll with a claim, simplereenroll; TLS 1.2 and 1.3; openssl reads every answer',
+  deed: 'EST and the data planes over HTTPS (publish, retained, shadow, jobs); TLS 1.2 and 1.3; openssl reads every answer',
   install: 'apt-get install curl openssl',
   version: async () => {
     const versions = [await toolVersion('curl', ['--version']), await toolVersion('openssl', ['version'])];
@@ -19,6 +19,7 @@ export const curlOpenssl: Stranger = {
     await readAuthorities(world, report);
     for (const tls of ['1.2', '1.3']) await enrollAndRenew(world, report, tls);
     await refuse(world, report);
+    for (const port of ['https', 'mux'] as const) await useDataPlanes(world, report, port);
   },
 };
 
@@ -103,6 +104,35 @@ async function refuse(world: HoldfastWorld, report: Report): Promise<void> {
     await succeed('openssl', ['req', '-x509', ...key, '-subj', `/CN=${serial}`, '-days', '1', '-out', certificateFile]);
     const refused = await statusOf(world, 'simplereenroll', { ...claim, keyFile, certificateFile }, csr);
     expectEqual(refused, 0, 'status (0: no answer, the handshake failed)');
+  });
+}
+
+async function useDataPlanes(world: HoldfastWorld, report: Report, port: 'https' | 'mux'): Promise<void> {
+  const device = await world.enroll('curl');
+  const own = `devices/${device.deviceId}`;
+  const things = `/things/${device.deviceId}`;
+  const ask = async (target: string, options: readonly string[] = []) => {
+    const credential = ['--cacert', world.rootFile, '--cert', device.certificateFile, '--key', device.keyFile];
+    const url = `https://${HOST}:${world.ports[port]}${target}`;
+    const said = await succeed('curl', ['-sS', '-w', '\n%{http_code}', ...credential, ...options, url]);
+    const [body = '', status = ''] = said.toString().split(/\n(?=\d+$)/);
+    return { status, json: JSON.parse(body) as Record<string, unknown> };
+  };
+  await check(report, `publishes and finds what is retained, ${port} port`, async () => {
+    const posted = await ask(`/topics/${own}/kept?qos=1&retain=true`, ['--data-binary', 'kept']);
+    expectEqual([posted.status, posted.json['message']], ['200', 'OK'], 'publish');
+    const found = await ask(`/retainedMessage/${encodeURIComponent(`${own}/kept`)}`);
+    expectEqual(found.json['payload'], Buffer.from('kept').toString('base64'), 'payload');
+    expectEqual((await ask('/topics/devices/other/x', ['-d', 'no'])).status, '403', 'another device');
+  });
+  await check(report, `updates its shadow and works on a job, ${port} port`, async () => {
+    const state = JSON.stringify({ state: { reported: { on: true } } });
+    expectEqual((await ask(`${things}/shadow`, ['-d', state])).json['version'], 1, 'shadow version');
+    const jobId = world.newSerial('errand');
+    await world.api.call('jobs.create', { body: { jobId, devices: [device.deviceId], document: { blink: 1 } } });
+    const { execution } = (await ask(`${things}/jobs/$next`, ['-X', 'PUT', '-d', '{}'])).json;
+    expectEqual((execution as Record<string, unknown>)['jobId'], jobId, 'job');
+    expectEqual((await ask(`${things}/jobs/${jobId}`, ['-d', '{"status":"SUCCEEDED"}'])).status, '200', 'update');
   });
 }
 

@@ -24,6 +24,7 @@ export const mosquitto: Stranger = {
   version: () => debianVersion('mosquitto-clients'),
   meet: async (world, report) => {
     for (const protocol of PROTOCOLS) await exchange(world, report, protocol);
+    for (const alpn of ['x-amzn-mqtt-ca', 'mqtt', undefined]) await onOnePort(world, report, alpn);
     await refuseStrangers(world, report);
   },
 };
@@ -89,6 +90,17 @@ async function exchange(world: HoldfastWorld, report: Report, protocol: (typeof 
     expectThat(protocol.refusedPublish.test(stderr), `mosquitto_pub said ${stderr}`);
     const sub = await runTool('mosquitto_sub', [...options, '-t', 'devices/other/#', '-C', '1', '-W', '2']);
     expectThat(/denied/i.test(sub.stderr), `mosquitto_sub said ${sub.stderr}`);
+  });
+}
+
+async function onOnePort(world: HoldfastWorld, report: Report, alpn: string | undefined): Promise<void> {
+  await check(report, `the one port: mosquitto_rr hears itself by ALPN ${alpn ?? '(none)'}`, async () => {
+    const device = await world.enroll('mosquitto');
+    const named = alpn === undefined ? [] : ['--tls-alpn', alpn];
+    const topic = `devices/${device.deviceId}/echo`;
+    const echo = ['-V', 'mqttv5', '-t', topic, '-e', topic, '-m', 'heard', '-W', '5'];
+    const options = [...mosquittoOptions(world, device, world.ports.mux), ...named, ...echo];
+    expectEqual((await succeed('mosquitto_rr', options)).toString(), 'heard\n', 'output');
   });
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { check, expectEqual, expectThat, type Report, type Stranger, wordsOf } from '../stranger.ts';
-import type { HoldfastWorld } from '../world/holdfast-world.ts';
+import { HOST, type HoldfastWorld } from '../world/holdfast-world.ts';
 import { npmVersion } from '../world/npm-package.ts';
 import { connectMqttJs, emitterOf, nextMessage, REPLY_LIMIT_MS } from './mqtt/mqtt-js-link.ts';
 
@@ -12,13 +12,53 @@ const SPOKEN: Readonly<Record<Version, string>> = { 4: '3.1.1', 5: '5' };
 export const mqttJs: Stranger = {
   name: 'mqtt',
   source: 'npm',
-  deed: 'exchanges messages over mTLS: QoS 0 and 1, retained, will, persistent session, refusals; 3.1.1 and 5',
+  deed: 'exchanges messages over mTLS and in WebSocket: QoS 0 and 1, retained, will, session, refusals; 3.1.1 and 5',
   install: 'npm ci',
   version: () => Promise.resolve(npmVersion('mqtt')),
   meet: async (world, report) => {
-    for (const version of [4, 5] as const) await exchange(world, report, version);
+    for (const version of [4, 5] as const) {
+      await exchange(world, report, version);
+      for (const port of ['https', 'mux'] as const) await inWebSocket(world, report, { version, port });
+    }
   },
 };
+
+async function inWebSocket(
+  world: HoldfastWorld,
+  report: Report,
+  { version, port }: { readonly version: Version; readonly port: 'https' | 'mux' },
+): Promise<void> {
+  const device = await world.enroll('mqttjs');
+  const url = `wss://${HOST}:${world.ports[port]}/mqtt`;
+  const echo = `devices/${device.deviceId}/echo`;
+  const open = async () => (await connectMqttJs(world, device, { protocolVersion: version, url })).client;
+  const name = (words: string) => `MQTT ${SPOKEN[version]} in WebSocket, ${port} port: ${words}`;
+
+  await check(report, name('gets back what it publishes, byte for byte, up to the largest payload'), async () => {
+    const client = await open();
+    await client.subscribeAsync(echo, { qos: 1 });
+    for (const bytes of [0, 1, 125, 126, 65_536, 131_072]) {
+      const payload = Buffer.from(Array.from({ length: bytes }, (_, at) => at % 256));
+      const heard = nextMessage(client);
+      await client.publishAsync(echo, payload, { qos: 1 });
+      expectEqual((await heard).payload.equals(payload), true, `${bytes} bytes`);
+    }
+    await client.endAsync();
+    await world.untilPresent(device.deviceId, false);
+  });
+  await check(report, name('is cut when its device is revoked, and refused after'), async () => {
+    const client = await open();
+    const closed = once(emitterOf(client), 'close');
+    await world.api.call('devices.revoke', { device: device.deviceId, body: { reason: 'keyCompromise' } });
+    await closed;
+    await client.endAsync(true);
+    const again = await open().then(
+      () => 'connected',
+      (error: unknown) => wordsOf(error),
+    );
+    expectThat(again !== 'connected', 'a revoked device was connected');
+  });
+}
 
 async function exchange(world: HoldfastWorld, report: Report, version: Version): Promise<void> {
   const device = await world.enroll('mqttjs');

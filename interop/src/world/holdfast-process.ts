@@ -9,6 +9,8 @@ import { findFreePorts } from './free-ports.ts';
 export interface HoldfastPorts {
   readonly mqtt: number;
   readonly https: number;
+  /** MQTT and device HTTPS on one port. */
+  readonly mux: number;
   readonly enroll: number;
   readonly public: number;
   readonly management: number;
@@ -27,8 +29,8 @@ export class HoldfastProcess {
 
   /** @param dataFolder - a folder to make; its name must be short, a Unix socket lies in it. */
   static async start(dataFolder: string): Promise<HoldfastProcess> {
-    const [mqtt = 0, https = 0, enroll = 0, open = 0, management = 0] = await findFreePorts(5);
-    const ports = { mqtt, https, enroll, public: open, management };
+    const [mqtt = 0, https = 0, mux = 0, enroll = 0, open = 0, management = 0] = await findFreePorts(6);
+    const ports = { mqtt, https, mux, enroll, public: open, management };
     const running = new HoldfastProcess(dataFolder, ports);
     await running.#untilReady();
     return running;
@@ -39,6 +41,7 @@ export class HoldfastProcess {
       data: dataFolder,
       'port-mqtt': ports.mqtt,
       'port-https': ports.https,
+      'port-mux': ports.mux,
       'port-public': ports.public,
       'port-management': ports.management,
       'port-enroll': ports.enroll,

@@ -9,13 +9,13 @@ export interface MqttJsLink {
   readonly sessionPresent: boolean;
 }
 
-/** Connects mqtt.js as a device; it does not try again. */
+/** Connects mqtt.js as a device, to the MQTT port unless told otherwise; it does not try again. */
 export async function connectMqttJs(
   world: HoldfastWorld,
   device: EnrolledDevice,
-  options: IClientOptions,
+  { url = `mqtts://${HOST}:${world.ports.mqtt}`, ...options }: IClientOptions & { readonly url?: string },
 ): Promise<MqttJsLink> {
-  const client = connect(`mqtts://${HOST}:${world.ports.mqtt}`, {
+  const client = connect(url, {
     ca: world.rootPem,
     cert: device.certificatePem,
     key: device.privateKeyPem,

@@ -230,6 +230,7 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     clientCas: authority.trustedDer.map((der) => encodePem('CERTIFICATE', der)),
     ticketSecret,
     ticketEpoch: await rooms.repositories.epochs.find(tenant),
+    tls: { minimum: config.tlsMinimum === '1.3' ? 'TLSv1.3' : 'TLSv1.2', ccm8: config.tlsCcm8 } as const,
     clock,
     log,
   };

@@ -153,6 +153,20 @@ export const CONFIG_FIELDS = {
     flag: 'enroll-listen',
     words: 'whether the enrollment listener is open',
   }),
+  tlsMinimum: field({
+    schema: z.enum(['1.2', '1.3']),
+    fallback: '1.2' as const,
+    env: 'HOLDFAST_TLS_MINIMUM',
+    flag: 'tls-minimum',
+    words: 'oldest TLS that devices may speak; many small stacks have no 1.3',
+  }),
+  tlsCcm8: field({
+    schema: Switch,
+    fallback: false,
+    env: 'HOLDFAST_TLS_CCM8',
+    flag: 'tls-ccm8',
+    words: 'whether devices are offered suites with an 8-byte tag, for stacks that have no other',
+  }),
   logLevel: field({
     schema: z.enum(['debug', 'info', 'warn', 'error']),
     fallback: 'info' as const,

@@ -10,7 +10,7 @@ import { deviceSessionPrefix, GatewayPrincipal } from './mqtt-principal.ts';
 import type { PresenceBoard } from './presence.ts';
 import type { CutReason, CutTarget, SessionTable } from './session-table.ts';
 import { TlsDoor, type TlsDoorOptions } from './tls-door.ts';
-import type { ServerMaterial } from './tls-settings.ts';
+import type { ServerMaterial, TlsChoices } from './tls-settings.ts';
 
 export interface MqttDoorOptions {
   readonly host: string;
@@ -20,6 +20,7 @@ export interface MqttDoorOptions {
   readonly ticketSecret: Uint8Array;
   readonly ticketEpoch: number;
   readonly limits?: Partial<AdmissionLimits>;
+  readonly tls?: Partial<TlsChoices>;
   readonly entrance: MqttEntrance;
   readonly onRefused: TlsDoorOptions['onRefused'];
   readonly clock: Clock;
@@ -36,24 +37,16 @@ export class MqttDoor {
 
   constructor(options: MqttDoorOptions) {
     this.#options = options;
+    const { entrance, ...rest } = options;
     this.#door = new TlsDoor({
+      ...rest,
       name: 'mqtt',
-      host: options.host,
-      port: options.port,
-      material: options.material,
-      clientCas: options.clientCas,
       alpn: MQTT_ALPN,
-      ticketSecret: options.ticketSecret,
-      ticketEpoch: options.ticketEpoch,
-      ...(options.limits === undefined ? {} : { limits: options.limits }),
       makeServer: (tls) =>
         createTlsServer(tls, (socket) => {
           this.#door.shaken(socket);
-          options.entrance.take(socket);
+          entrance.take(socket);
         }),
-      onRefused: options.onRefused,
-      clock: options.clock,
-      log: options.log,
     });
   }
 

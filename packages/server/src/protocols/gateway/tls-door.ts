@@ -7,7 +7,7 @@ import { ConnectGate, type GateCounters } from './connect-gate.ts';
 import { listenOn } from './listen.ts';
 import { ADMISSION_LIMITS, type AdmissionLimits } from './limits.ts';
 import { TicketKeys } from './ticket-keys.ts';
-import { type ServerMaterial, tlsOptions, trustSetOf } from './tls-settings.ts';
+import { type ServerMaterial, type TlsChoices, tlsOptions, trustSetOf } from './tls-settings.ts';
 
 export interface TlsDoorOptions {
   /** Names the door in tickets, logs and counters. */
@@ -21,6 +21,7 @@ export interface TlsDoorOptions {
   readonly ticketSecret: Uint8Array;
   readonly ticketEpoch: number;
   readonly limits?: Partial<AdmissionLimits>;
+  readonly tls?: Partial<TlsChoices>;
   /** Makes the server that speaks behind TLS, from the options of its TLS. */
   readonly makeServer: (options: TlsOptions) => TlsServer;
   readonly onRefused: (refusal: RefusedHandshake) => void;
@@ -104,6 +105,7 @@ export class TlsDoor {
       alpn,
       ticketKeys: this.#tickets.current(),
       handshakeMs: this.#limits.handshakeMs,
+      choices: this.#options.tls,
     });
   }
 

@@ -7,6 +7,15 @@ export interface ServerMaterial {
   readonly chainPem: string;
 }
 
+/** What an operator may choose of a listener's TLS. */
+export interface TlsChoices {
+  readonly minimum: 'TLSv1.2' | 'TLSv1.3';
+  /** Whether suites with a tag of 8 bytes are offered, to stacks that have no other (RFC 7925 section 4.2). */
+  readonly ccm8: boolean;
+}
+
+export const TLS_CHOICES: TlsChoices = { minimum: 'TLSv1.2', ccm8: false };
+
 export interface TlsSettings {
   readonly listener: string;
   readonly material: ServerMaterial;
@@ -16,6 +25,7 @@ export interface TlsSettings {
   readonly alpn: readonly string[];
   readonly ticketKeys: Buffer;
   readonly handshakeMs: number;
+  readonly choices?: Partial<TlsChoices> | undefined;
 }
 
 /** AEAD with forward secrecy, and nothing else (AC20); the first 1.2 suite is the one small stacks have. */
@@ -31,6 +41,9 @@ const SUITES = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ];
 
+/** OpenSSL counts them as 64 bits of strength; the level goes by the list here and by what the authority certifies. */
+const CCM8_SUITES = ['TLS_AES_128_CCM_8_SHA256', 'ECDHE-ECDSA-AES128-CCM8', '@SECLEVEL=0'];
+
 /** The hybrid group is for peers that offer it; P-256 is all that small stacks have. */
 const GROUPS = 'X25519MLKEM768:X25519:P-256:P-384';
 
@@ -39,13 +52,14 @@ const SESSION_LIFE_S = 3_600;
 /** TLS 1.2 and 1.3 as every door of the gateway speaks it. */
 export function tlsOptions(settings: TlsSettings): TlsOptions {
   const { alpn, clientCas, material } = settings;
+  const { ccm8, minimum } = { ...TLS_CHOICES, ...settings.choices };
   return {
     key: material.keyPem,
     cert: material.chainPem,
-    ...(clientCas === undefined ? {} : { ca: [...clientCas], requestCert: true, rejectUnauthorized: true }),
-    minVersion: 'TLSv1.2',
+    ...(clientCas === undefined ? {} : { ca: [...clientCas], requestCert: true, rejectUnauthorized: true, allowPartialTrustChain: true }),
+    minVersion: minimum,
     maxVersion: 'TLSv1.3',
-    ciphers: SUITES.join(':'),
+    ciphers: [...SUITES, ...(ccm8 ? CCM8_SUITES : [])].join(':'),
     honorCipherOrder: true,
     ecdhCurve: GROUPS,
     // Renegotiation would let one connection change its identity, and is cheap for the peer only.

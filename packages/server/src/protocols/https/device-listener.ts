@@ -1,6 +1,12 @@
 import { createServer as createTlsServer } from 'node:tls';
 import type { Clock, Log } from '@holdfast/kernel';
-import { type AdmissionLimits, type RefusedHandshake, type ServerMaterial, TlsDoor } from '../gateway/index.ts';
+import {
+  type AdmissionLimits,
+  type RefusedHandshake,
+  type ServerMaterial,
+  type TlsChoices,
+  TlsDoor,
+} from '../gateway/index.ts';
 import { type DeviceHttp, HTTPS_ALPN } from './device-http.ts';
 
 export interface DeviceListenerOptions {
@@ -11,6 +17,7 @@ export interface DeviceListenerOptions {
   readonly ticketSecret: Uint8Array;
   readonly ticketEpoch: number;
   readonly limits?: Partial<AdmissionLimits>;
+  readonly tls?: Partial<TlsChoices>;
   readonly http: DeviceHttp;
   readonly onRefused: (refusal: RefusedHandshake) => void;
   readonly clock: Clock;

@@ -159,6 +159,25 @@ describe('TLS on the device listener', () => {
     expect(await probe(world.credentials(lamp, { ecdhCurve: 'X25519MLKEM768' }), GET)).toMatchObject(served);
   });
 
+  it('speaks no TLS 1.2 where it is switched off, and 8-byte tags where they are switched on', async () => {
+    const ccm8 = { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0' } as const;
+    const strict = new ListenerWorld({ minimum: 'TLSv1.3' });
+    const lenient = new ListenerWorld({ ccm8: true });
+    try {
+      await Promise.all([strict.start(), lenient.start()]);
+      expect(await probe(strict.credentials(lamp, { maxVersion: 'TLSv1.2' }), GET)).toEqual(refused);
+      expect(await probe(strict.credentials(lamp), GET)).toMatchObject(served);
+      expect(await probe(lenient.credentials(lamp, ccm8), GET)).toMatchObject(served);
+      expect(await probe(lenient.credentials(lamp), GET)).toMatchObject(served);
+      for (const ciphers of ['ECDHE-ECDSA-AES128-SHA256', 'AES128-GCM-SHA256', 'PSK-AES128-CCM8']) {
+        const weak = { maxVersion: 'TLSv1.2', ciphers: `${ciphers}:@SECLEVEL=0` } as const;
+        expect(await probe(lenient.credentials(lamp, weak), GET)).toEqual(refused);
+      }
+    } finally {
+      await Promise.all([strict.close(), lenient.close()]);
+    }
+  });
+
   it('refuses renegotiation', async () => {
     const socket = connect(world.credentials(lamp, { maxVersion: 'TLSv1.2' }));
     await once(socket, 'secureConnect');

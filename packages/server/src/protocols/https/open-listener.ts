@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { Clock, Log } from '@holdfast/kernel';
-import { type AdmissionLimits, listenOn, type ServerMaterial, TlsDoor } from '../gateway/index.ts';
+import { type AdmissionLimits, listenOn, type ServerMaterial, type TlsChoices, TlsDoor } from '../gateway/index.ts';
 import type { DeviceRoute } from './device-route.ts';
 import { HTTP_SETTINGS, MAX_HEADERS } from './http-settings.ts';
 import { type Caller, handleRequest } from './request-handler.ts';
@@ -24,6 +24,7 @@ export interface EnrollmentListenerOptions extends OpenListenerOptions {
   readonly ticketSecret: Uint8Array;
   readonly ticketEpoch: number;
   readonly limits?: Partial<AdmissionLimits>;
+  readonly tls?: Partial<TlsChoices>;
 }
 
 /** Server TLS without client certificates, for devices that have none yet. */
@@ -42,6 +43,7 @@ export class EnrollmentListener {
       ticketSecret: options.ticketSecret,
       ticketEpoch: options.ticketEpoch,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
       makeServer: (tls) => {
         const server = createHttpsServer({ ...tls, ...HTTP_SETTINGS }, (request, response) => {
           void handleRequest(ports, request, response);

@@ -4,7 +4,14 @@ import { request as httpsRequest } from 'node:https';
 import { connect, type ConnectionOptions } from 'node:tls';
 import { silentLog, systemClock } from '@holdfast/kernel';
 import { CompiledPolicy, DEVICE_POLICY, Rights, type RightsLevel } from '@holdfast/trust/communication';
-import { AuditTrail, auditHandshakes, PeerAdmission, PresenceBoard, SessionTable } from '../../gateway/index.ts';
+import {
+  AuditTrail,
+  auditHandshakes,
+  PeerAdmission,
+  PresenceBoard,
+  SessionTable,
+  type TlsChoices,
+} from '../../gateway/index.ts';
 import { type Issued, TestAuthority } from '../../../testing/test-authority.ts';
 import { TestAudit, TestRegistry } from '../../../testing/test-registry.ts';
 import { DeviceHttp } from '../device-http.ts';
@@ -75,7 +82,7 @@ export class ListenerWorld {
   level: RightsLevel = 'full';
   port = 0;
 
-  constructor() {
+  constructor(tls: Partial<TlsChoices> = {}) {
     const { audit, presence, registry, sessions } = this;
     const trail = new AuditTrail({ store: audit, audit, clock: systemClock, log: silentLog });
     let ids = 0;
@@ -89,6 +96,7 @@ export class ListenerWorld {
       ticketSecret: SECRET,
       ticketEpoch: 0,
       limits: { clientHelloMs: 300, handshakeMs: 500 },
+      tls,
       http: new DeviceHttp({
         routes: ROUTES,
         admission: new PeerAdmission({ identifier: registry, sessions, trail, clock: systemClock }),
