@@ -16,7 +16,6 @@ import { s3 } from './stranger/s3.ts';
 import { strongswan } from './stranger/strongswan.ts';
 import { nmap, testssl } from './stranger/tls-scanners.ts';
 import { limboSample, mcubootImages, mqttSequences, wycheproof } from './stranger/vectors.ts';
-import { nmap, testssl } from './stranger/tls-scanners.ts';
 import { virtualDevice } from './stranger/virtual-device.ts';
 
 /** Everybody Holdfast is held against, in the order they are met. */
@@ -30,8 +29,6 @@ export const STRANGERS: readonly Stranger[] = [
   curlOpenssl,
   estPasswords,
   strongswan,
-  testssl,
-  nmap,
   testssl,
   nmap,
   opensslVerify,

@@ -91,7 +91,7 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
     audit,
     clock,
   });
-  const blobs = await FileBlobs.open(path.join(lock.folder, BLOBS), random);
+  const blobs = await openBlobs(config, lock, ports);
   const artifactRecords = new SqlArtifacts(reader);
   const artifacts = new Artifacts({
     keyring,
@@ -153,6 +153,22 @@ async function openShared(config: Config, { clock, log, closers }: FoundationPor
     environment: process.env,
   });
   return closing(closers, await openPostgres({ address, clock, log }));
+}
+
+/** Sealed firmware lies in a bucket that several servers may share, or in the data folder. */
+async function openBlobs(
+  { blobs }: Config,
+  { folder }: DataFolderLock,
+  { clock, random, closers }: FoundationPorts,
+): Promise<BlobEngine> {
+  if (blobs === undefined) return FileBlobs.open(path.join(folder, BLOBS), random);
+  const [{ S3Blobs }, { parseS3Address }] = await Promise.all([
+    import('../engines/blobs/s3-blobs.ts'),
+    import('../engines/blobs/s3-address.ts'),
+  ]);
+  const bucket = await S3Blobs.open({ address: parseS3Address(blobs), clock });
+  closers.add('bucket', () => bucket.close());
+  return bucket;
 }
 
 function closing(closers: Closers, database: OpenStore): OpenStore {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type SinkSetting, SinkSettings } from '../engines/sinks/sink-settings.ts';
 
 /** One setting: where it comes from, what it defaults to, and its unit in words. */
 export interface ConfigField<Value> {
@@ -89,6 +90,14 @@ export const CONFIG_FIELDS = {
     flag: 'store-plaintext',
     words: 'whether records may cross a network to the database in clear; needs sslmode=disable in the address',
   }),
+  blobs: field<string | undefined>({
+    schema: z.string().startsWith('s3://').optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_BLOBS',
+    flag: 'blobs',
+    words:
+      "bucket to keep sealed firmware in: s3://BUCKET/PREFIX?endpoint=URL&region=NAME, credentials from where Amazon's own tools take them; by default files in the data folder",
+  }),
   listen: field({
     schema: z.ipv4().or(z.ipv6()).or(z.literal('localhost')),
     fallback: '127.0.0.1',
@@ -152,6 +161,27 @@ export const CONFIG_FIELDS = {
     env: 'HOLDFAST_ENROLL_LISTEN',
     flag: 'enroll-listen',
     words: 'whether the enrollment listener is open',
+  }),
+  sinks: field<readonly SinkSetting[]>({
+    schema: SinkSettings,
+    fallback: [],
+    env: 'HOLDFAST_SINKS',
+    flag: 'sinks',
+    words: 'where messages of devices go: a list of jsonl, webhook and nats sinks; JSON outside the file',
+  }),
+  sinkSpoolMib: field({
+    schema: z.coerce.number().min(1).max(1_048_576),
+    fallback: 1024,
+    env: 'HOLDFAST_SINK_SPOOL_MIB',
+    flag: 'sink-spool-mib',
+    words: 'disk that messages for sinks may take, in MiB; over it QoS 1 publishers wait and QoS 0 is dropped',
+  }),
+  sinkRetentionHours: field({
+    schema: z.coerce.number().min(0).max(87_600),
+    fallback: 24,
+    env: 'HOLDFAST_SINK_RETENTION_HOURS',
+    flag: 'sink-retention-hours',
+    words: 'how long delivered messages stay for a replay, in hours, as far as there is room',
   }),
   tlsMinimum: field({
     schema: z.enum(['1.2', '1.3']),
