@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type AgentEvent, BOARDS, type ClaimCredential, type EnrollmentPlan } from '@holdfast/device';
+import { type AgentEvent, BOARDS, type ClaimCredential, type EnrollmentPlan, slotBytes } from '@holdfast/device';
 import { toHoldfastError } from '@holdfast/kernel';
 import { type Command, Option } from 'commander';
 import { ensureProduct, Factory } from '../factory/factory.ts';
@@ -58,8 +58,7 @@ async function stock(options: RunOptions, io: CommandIo, signal: AbortSignal) {
   const client = clientFrom(options, io);
   const { product, count, folder } = options;
   const { tenant, listeners } = await client.call('status.show', {});
-  const { primary, geometry } = BOARDS[BOARD];
-  const hardwareRevision = await ensureProduct(client, product, primary.sectors * geometry.sectorSize);
+  const hardwareRevision = await ensureProduct(client, product, slotBytes(BOARDS[BOARD]));
   const plan = { client, tenant, product, hardwareRevision, board: BOARD } as const;
   const shelf = new DeviceShelf(plan, path.resolve(folder));
   const missing = count - shelf.serials().length;

@@ -11,6 +11,7 @@ import {
   MqttConnection,
   provisionFleetDevice,
   type ServerAddress,
+  slotBytes,
 } from '@holdfast/device';
 import { type Clock, HoldfastError, systemClock } from '@holdfast/kernel';
 import { ensureProduct, Factory } from '../factory/factory.ts';
@@ -63,7 +64,7 @@ export class Stage {
     const server = await ServerProcess.start(dataFolder, systemClock, signal);
     try {
       const { client } = server;
-      const revision = await ensureProduct(client, PRODUCT, slotSize());
+      const revision = await ensureProduct(client, PRODUCT, slotBytes(BOARDS[BOARD]));
       const { tenant } = await client.call('status.show', {});
       const plan = { client, tenant, product: PRODUCT, hardwareRevision: revision, board: BOARD } as const;
       const factory = await Factory.open(plan);
@@ -168,12 +169,6 @@ interface HubOrder extends HubRun {
 
 interface StageParts extends Pick<Stage, 'server' | 'signal' | 'firmware' | 'factory' | 'relays' | 'address'> {
   readonly revision: string;
-}
-
-/** Images must fit the board the devices are made on. */
-function slotSize(): number {
-  const { primary, geometry } = BOARDS[BOARD];
-  return primary.sectors * geometry.sectorSize;
 }
 
 /** How each of the three gets its certificate. */

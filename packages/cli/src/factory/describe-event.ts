@@ -1,4 +1,4 @@
-import type { AgentEvent } from '@holdfast/device';
+import type { AgentEvent, BootEvent } from '@holdfast/device';
 
 type Words = {
   readonly [Kind in AgentEvent['kind']]: (event: Extract<AgentEvent, { kind: Kind }>) => string | undefined;
@@ -8,11 +8,7 @@ const PERCENT = 25;
 
 /** What a device does, for a person to read; undefined for steps that say nothing new. */
 const WORDS: Words = {
-  'boot-step': ({ step }) => {
-    if (step.kind === 'swap') return `bootloader: ${step.resumed ? 'resumes' : 'begins'} a ${step.type} swap`;
-    if (step.kind === 'counter-raised') return `bootloader: security counter raised from ${step.from} to ${step.to}`;
-    return `bootloader: ${step.slot} image refused (${step.code})`;
-  },
+  'boot-step': ({ step }) => `bootloader: ${bootStepWords(step)}`,
   booted: ({ mode, version, bootState, code }) =>
     mode === 'safe-mode' ? `safe mode (${code ?? ''})` : `boots ${version} (${bootState})`,
   enrolled: ({ deviceId }) => `enrolled as ${deviceId}`,
@@ -41,3 +37,21 @@ function everyQuarter(received: number, size: number): string | undefined {
 }
 
 const BLOCK = 4096;
+
+type BootWords = {
+  readonly [Kind in BootEvent['kind']]: (step: Extract<BootEvent, { kind: Kind }>) => string;
+};
+
+const BOOT_WORDS: BootWords = {
+  swap: ({ resumed, type }) => `${resumed ? 'resumes' : 'begins'} a ${type} swap`,
+  overwrite: ({ version }) => `${version} copied over the old image`,
+  trial: ({ slot }) => `${slot} image runs on trial`,
+  'given-up': ({ slot }) => `${slot} image given up`,
+  'image-refused': ({ slot, code }) => `${slot} image refused (${code})`,
+  'counter-raised': ({ from, to }) => `security counter raised from ${from} to ${to}`,
+};
+
+function bootStepWords(step: BootEvent): string {
+  const words: (step: never) => string = BOOT_WORDS[step.kind];
+  return words(step as never);
+}

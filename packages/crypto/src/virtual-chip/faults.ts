@@ -12,6 +12,8 @@ export type Fault =
       readonly when: 'before' | 'during' | 'after';
       readonly seed?: number;
     }
+  /** Power sags until it ends: an erased sector keeps cells that read one way now and another way then. */
+  | { readonly kind: 'brown-out'; readonly operation: number; readonly seed?: number }
   /** The last word of the write is programmed only in part, and nobody is told. */
   | { readonly kind: 'torn-word'; readonly operation: number; readonly seed?: number }
   /** The sector can be neither erased nor written. */
@@ -28,6 +30,8 @@ type Replacement = Extract<Fault, { kind: 'replace' }>;
 export interface Effect {
   /** The operation is carried out only in part, as this seed says. */
   readonly partial?: number;
+  /** The cells it leaves are between their two states. */
+  readonly unsteady?: boolean;
   /** After it, power is gone. */
   readonly cut: boolean;
 }
@@ -66,8 +70,10 @@ export class PowerSupply {
     this.#requirePower();
     const operation = ++this.#operations;
     for (const fault of this.#faults) {
-      if (fault.kind === 'torn-word' && fault.operation === operation) return { partial: fault.seed ?? 1, cut: false };
-      if (fault.kind !== 'power-cut' || fault.operation !== operation) continue;
+      if (!('operation' in fault) || fault.operation !== operation) continue;
+      if (fault.kind === 'torn-word') return { partial: fault.seed ?? 1, cut: false };
+      if (fault.kind === 'brown-out') return { partial: fault.seed ?? operation, unsteady: true, cut: true };
+      if (fault.kind !== 'power-cut') continue;
       if (fault.when === 'before') this.cut();
       return fault.when === 'during' ? { partial: fault.seed ?? operation, cut: true } : { cut: true };
     }

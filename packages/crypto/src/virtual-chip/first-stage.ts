@@ -1,19 +1,12 @@
 import { ByteReader, ByteWriter, equalBytes, type ErrorCode, HoldfastError } from '@holdfast/kernel';
 import type { LayerDescriptor } from '@holdfast/wire/eat';
-import { formatVersion } from '@holdfast/wire/mcuboot';
 import type { DiceMode } from '@holdfast/wire/x509';
 import type { Attester } from '../evidence/index.ts';
-import {
-  type AcceptedMcubootImage,
-  type McubootPublicKey,
-  mcubootPublicKey,
-  verifyMcubootImage,
-} from '../mcuboot/index.ts';
+import { type McubootPublicKey, mcubootPublicKey } from '../mcuboot/index.ts';
 import { sha256 } from '../primitives/hash.ts';
 import { decodeBootProgram } from './boot-program.ts';
-import { type BootDecision, type BootEvent, Bootloader } from './bootloader.ts';
-import type { NorFlash } from './flash.ts';
 import type { FuseBank } from './fuses.ts';
+import { type AcceptedImage, mcubootJudge } from './image-judge.ts';
 import {
   attesterOf,
   firstStageIdentity,
@@ -25,13 +18,12 @@ import {
 } from './identity-layers.ts';
 import { type BackupRegisters, MAX_BOOT_ATTEMPTS } from './registers.ts';
 import type { SlotPlan } from './slots.ts';
+import type { BootDecision, BootEvent, ChipMemory, Strategy } from './strategy.ts';
 
 /** The parts of the chip that the stages before the application use. */
-export interface ChipParts {
-  readonly flash: NorFlash;
-  readonly fuses: FuseBank;
+export interface ChipParts extends ChipMemory {
   readonly registers: BackupRegisters;
-  readonly plan: SlotPlan;
+  readonly strategy: Strategy;
   readonly onEvent?: (event: BootEvent) => void;
 }
 
@@ -72,6 +64,7 @@ export function encodeKeyRecord(spki: Uint8Array): Uint8Array {
 export function bootChip(chip: ChipParts): BootResult {
   const { fuses, registers } = chip;
   fuses.reset();
+  chip.flash.reset();
   const bootCount = registers.countBoot();
   const root = firstStageIdentity(fuses.read('deviceSecret'));
   // Whatever is measured from here on runs without the fuse secret.
@@ -81,7 +74,7 @@ export function bootChip(chip: ChipParts): BootResult {
   if (checked.kind === 'refused') return firstStageRecovery(frame, root, checked.code);
   const { image, authority, keys } = checked;
   const code = measured(image, authority);
-  const descriptor = describe(frame, 'bootloader', { version: versionOf(image), counter: 0, state: 'confirmed' });
+  const descriptor = describe(frame, 'bootloader', { version: image.version, counter: 0, state: 'confirmed' });
   const identity = nextIdentity(root, { ...code, descriptor, mode: frame.mode }, 'layer');
   return runBootloader(frame, identity, code, keys);
 }
@@ -94,7 +87,7 @@ interface Frame {
 
 interface CheckedBootloader {
   readonly kind: 'accepted';
-  readonly image: AcceptedMcubootImage;
+  readonly image: AcceptedImage;
   readonly authority: Uint8Array;
   readonly keys: readonly McubootPublicKey[];
 }
@@ -104,15 +97,14 @@ type BootloaderVerdict = CheckedBootloader | { readonly kind: 'refused'; readonl
 /** Judges the bytes that will run: one read of the flash, verified and used. */
 function checkBootloader({ flash, fuses, plan }: ChipParts): BootloaderVerdict {
   if (fuses.lifeCycle === 'retired') return { kind: 'refused', code: 'device.safe_mode' };
-  const { boot, geometry } = plan.board;
-  const bytes = flash.read(boot.firstSector * geometry.sectorSize, boot.sectors * geometry.sectorSize);
+  const { boot } = plan.board;
+  const address = plan.map.start(boot.firstSector);
+  const bytes = flash.read(address, plan.map.bytesOf(boot));
   try {
     const record = new ByteReader(bytes);
     const authority = record.take(record.u16le('key length'), 'boot key');
     if (!equalBytes(sha256(authority), fuses.read('bootKeyHash'))) return { kind: 'refused', code: 'boot.unknown_key' };
-    const image = verifyMcubootImage(bytes.subarray(keyRecordSize(plan)), [mcubootPublicKey(authority)], {
-      tail: 'slot',
-    });
+    const image = mcubootJudge([mcubootPublicKey(authority)])(bytes.subarray(keyRecordSize(plan)), { address });
     if (image.kind === 'refused') return image;
     return { kind: 'accepted', image, authority, keys: decodeBootProgram(image.payload) };
   } catch (error) {
@@ -129,8 +121,8 @@ function firstStageRecovery(frame: Frame, root: LayerIdentity, code: ErrorCode):
 }
 
 /** Room of the key record: a sector where sectors are small, else the first 4 KiB. */
-export function keyRecordSize({ board }: SlotPlan): number {
-  return Math.min(board.geometry.sectorSize, 4096);
+export function keyRecordSize({ board, map }: SlotPlan): number {
+  return Math.min(map.sizeOf(board.boot.firstSector), 4096);
 }
 
 function runBootloader(
@@ -147,7 +139,7 @@ function runBootloader(
   if (chip.registers.attempts >= MAX_BOOT_ATTEMPTS) return recovery('device.safe_mode');
   let decision: BootDecision;
   try {
-    decision = new Bootloader({ ...chip, keys }).run();
+    decision = chip.strategy.run(mcubootJudge(keys), chip.onEvent);
   } catch (error) {
     // A sector that fails in the middle of a swap leaves nothing whole to boot.
     if (!HoldfastError.is(error, 'device.flash_failed')) throw error;
@@ -156,8 +148,8 @@ function runBootloader(
   if (decision.kind === 'none') return recovery(decision.code);
   chip.registers.countAttempt();
   const { image, securityCounter, state } = decision;
-  const descriptor = describe(frame, 'firmware', { version: versionOf(image), counter: securityCounter, state });
-  const leaf = nextIdentity(identity, { ...measured(image, image.key.bytes), descriptor, mode: frame.mode }, 'leaf');
+  const descriptor = describe(frame, 'firmware', { version: image.version, counter: securityCounter, state });
+  const leaf = nextIdentity(identity, { ...measured(image, image.authority), descriptor, mode: frame.mode }, 'leaf');
   return { kind: 'application', payload: image.payload, ...running(frame, leaf, descriptor) };
 }
 
@@ -195,10 +187,6 @@ function modeOf(fuses: FuseBank): DiceMode {
   return fuses.debugLocked ? 'normal' : 'debug';
 }
 
-function measured(image: AcceptedMcubootImage, authority: Uint8Array): MeasuredCode {
-  return { code: image.image.covered, authority, digest: image.digest, digestAlgorithm: image.hash };
-}
-
-function versionOf(image: AcceptedMcubootImage): string {
-  return formatVersion(image.image.header.version);
+function measured({ covered, digest, digestAlgorithm }: AcceptedImage, authority: Uint8Array): MeasuredCode {
+  return { code: covered, authority, digest, digestAlgorithm };
 }

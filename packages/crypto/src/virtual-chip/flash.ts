@@ -1,33 +1,37 @@
 import { HoldfastError } from '@holdfast/kernel';
 import { type Backing, memoryBacking } from './backing.ts';
-import { noise, type PowerSupply } from './faults.ts';
-import type { FlashGeometry } from './geometry.ts';
+import { type Effect, noise, type PowerSupply } from './faults.ts';
+import { type FlashGeometry, SectorMap } from './geometry.ts';
 
-export const ERASED = 0xff;
+/** An erased cell, as the model stores it whatever the part shows. */
+const BLANK = 0xff;
 
-/** Bytes of state a part needs: its content, one flag per write unit, one erase count per sector. */
-function flashStateSize({ sectorSize, sectorCount, writeUnit }: FlashGeometry): number {
-  return sectorSize * sectorCount + (sectorSize * sectorCount) / writeUnit + 4 * sectorCount;
-}
+/** A unit's flag: how often it was programmed since its erase, or that its cells read one way now, another then. */
+const UNSTEADY = 0x80;
 
-export function erasedFlashState(geometry: FlashGeometry): Uint8Array {
-  const state = new Uint8Array(flashStateSize(geometry));
-  return state.fill(ERASED, 0, geometry.sectorSize * geometry.sectorCount);
+/** A part fresh from its maker: content, one flag a write unit, one erase count a sector. */
+export function erasedFlashState({ sectors, writeUnit }: FlashGeometry): Uint8Array {
+  const { size, count } = new SectorMap(sectors);
+  return new Uint8Array(size + size / writeUnit + 4 * count).fill(BLANK, 0, size);
 }
 
 /**
- * NOR flash: a sector is erased as a whole, a unit is programmed once between two erases, bits only clear.
+ * NOR flash: a sector is erased as a whole, a unit is programmed as often as its cells allow, bits only leave the
+ * erased state.
  *
- * @throws `device.flash_refused` for a second write, a wrong boundary or an address outside
+ * @throws `device.flash_refused` for a write too many, a wrong boundary, a locked range or an address outside
  * @throws `device.flash_failed` for a stuck sector
  * @throws `device.power_cut` as the fault plan says
  */
 export class NorFlash {
   readonly geometry: FlashGeometry;
+  readonly map: SectorMap;
   readonly #supply: PowerSupply;
   readonly #backing: Backing;
-  readonly #size: number;
   readonly #wear: DataView;
+  /** Turns what the part shows into what the model stores. */
+  readonly #flip: number;
+  #locks: { readonly from: number; readonly to: number }[] = [];
 
   constructor(
     geometry: FlashGeometry,
@@ -35,15 +39,16 @@ export class NorFlash {
     backing: Backing = memoryBacking(erasedFlashState(geometry)),
   ) {
     this.geometry = geometry;
+    this.map = new SectorMap(geometry.sectors);
     this.#supply = supply;
     this.#backing = backing;
-    this.#size = geometry.sectorSize * geometry.sectorCount;
+    this.#flip = geometry.erased === BLANK ? 0 : BLANK;
     const { bytes } = backing;
-    this.#wear = new DataView(bytes.buffer, bytes.byteOffset + this.#wearAt, 4 * geometry.sectorCount);
+    this.#wear = new DataView(bytes.buffer, bytes.byteOffset + this.#wearAt, 4 * this.map.count);
   }
 
   get size(): number {
-    return this.#size;
+    return this.map.size;
   }
 
   /** A copy: what was read stays as it was read. */
@@ -51,36 +56,48 @@ export class NorFlash {
     this.#range(address, length);
     this.#supply.countRead();
     const bytes = this.#backing.bytes.slice(address, address + length);
-    for (const { address: at, bytes: other } of this.#supply.replacementsAfterRead())
-      this.#backing.bytes.set(other, at);
+    this.#shake(address, bytes);
+    if (this.#flip !== 0) for (let i = 0; i < length; i++) bytes[i] = (bytes[i] ?? 0) ^ this.#flip;
+    for (const { address: at, bytes: other } of this.#supply.replacementsAfterRead()) this.#replace(at, other);
     return bytes;
   }
 
-  /** @param bytes - a whole number of write units, to units not programmed since their sector's erase */
+  /** @param bytes - a whole number of write units */
   write(address: number, bytes: Uint8Array): void {
     const { writeUnit } = this.geometry;
     this.#range(address, bytes.length);
     if (address % writeUnit !== 0 || bytes.length % writeUnit !== 0) throw refused(address, 'boundary');
-    this.#requireBlank(address, bytes.length);
+    this.#requireUnlocked(address, bytes.length);
+    this.#requireProgrammable(address, bytes.length);
     this.#rot();
     const effect = this.#supply.begin();
-    this.#requireWorking(address, bytes.length);
-    this.#program(address, bytes, effect.partial, effect.cut);
+    this.#requireWorking(this.map.at(address), this.map.at(address + bytes.length - 1));
+    this.#program(address, bytes, effect);
     this.#supply.end(effect);
   }
 
   /** @param sector - index of the sector, not an address */
   erase(sector: number): void {
-    const { sectorSize } = this.geometry;
-    this.#range(sector * sectorSize, sectorSize);
+    if (!(sector >= 0 && sector < this.map.count)) throw refused(sector, 'range');
+    this.#requireUnlocked(this.map.start(sector), this.map.sizeOf(sector));
     this.#rot();
     const effect = this.#supply.begin();
-    this.#requireWorking(sector * sectorSize, 1);
+    this.#requireWorking(sector, sector);
     if (effect.partial === undefined) this.#blank(sector);
-    else this.#blankInPart(sector, effect.partial);
+    else this.#blankInPart(sector, effect.partial, effect.unsteady === true);
     this.#wear.setUint32(4 * sector, this.eraseCount(sector) + 1, true);
     this.#backing.save(this.#wearAt + 4 * sector, 4);
     this.#supply.end(effect);
+  }
+
+  /** Until the next reset nothing changes these bytes, a probe on the bus included. */
+  lock(address: number, length: number): void {
+    this.#locks.push({ from: address, to: address + length });
+  }
+
+  /** What a reset clears. */
+  reset(): void {
+    this.#locks = [];
   }
 
   eraseCount(sector: number): number {
@@ -90,7 +107,7 @@ export class NorFlash {
   /** The highest erase count of any sector. */
   maxEraseCount(): number {
     let max = 0;
-    for (let sector = 0; sector < this.geometry.sectorCount; sector++) max = Math.max(max, this.eraseCount(sector));
+    for (let sector = 0; sector < this.map.count; sector++) max = Math.max(max, this.eraseCount(sector));
     return max;
   }
 
@@ -109,14 +126,14 @@ export class NorFlash {
   }
 
   get #wearAt(): number {
-    return this.#size + this.#size / this.geometry.writeUnit;
+    return this.size + this.size / this.geometry.writeUnit;
   }
 
   #flagAt(address: number): number {
-    return this.#size + Math.floor(address / this.geometry.writeUnit);
+    return this.size + Math.floor(address / this.geometry.writeUnit);
   }
 
-  #program(address: number, bytes: Uint8Array, partial: number | undefined, cut: boolean): void {
+  #program(address: number, bytes: Uint8Array, { partial, cut }: Effect): void {
     const { writeUnit } = this.geometry;
     const memory = this.#backing.bytes;
     const units = bytes.length / writeUnit;
@@ -125,36 +142,55 @@ export class NorFlash {
     const written = Math.min(tornUnit + 1, units) * writeUnit;
     for (let i = 0; i < written; i++) {
       const torn = Math.floor(i / writeUnit) === tornUnit ? noise(partial ?? 0, i + 1) : 0;
-      memory[address + i] = (memory[address + i] ?? 0) & ((bytes[i] ?? 0) | torn);
+      memory[address + i] = (memory[address + i] ?? 0) & (((bytes[i] ?? 0) ^ this.#flip) | torn);
     }
     for (let at = address; at < address + written; at += writeUnit) {
       // A torn unit in which no bit had changed yet was not programmed.
       const torn = (at - address) / writeUnit === tornUnit;
-      const touched = !torn || memory.subarray(at, at + writeUnit).some((byte) => byte !== ERASED);
-      if (touched) memory[this.#flagAt(at)] = 1;
+      const touched = !torn || memory.subarray(at, at + writeUnit).some((byte) => byte !== BLANK);
+      if (touched) memory[this.#flagAt(at)] = (memory[this.#flagAt(at)] ?? 0) + 1;
     }
     this.#save(address, written);
   }
 
   #blank(sector: number): void {
-    const { sectorSize } = this.geometry;
-    const at = sector * sectorSize;
-    this.#backing.bytes.fill(ERASED, at, at + sectorSize);
-    this.#backing.bytes.fill(0, this.#flagAt(at), this.#flagAt(at + sectorSize));
-    this.#save(at, sectorSize);
+    const [from, to] = [this.map.start(sector), this.map.start(sector + 1)];
+    this.#backing.bytes.fill(BLANK, from, to);
+    this.#backing.bytes.fill(0, this.#flagAt(from), this.#flagAt(to));
+    this.#save(from, to - from);
   }
 
-  /** An interrupted erase leaves the front, the back, or scattered bits blank; its units still count as programmed. */
-  #blankInPart(sector: number, seed: number): void {
-    const { sectorSize } = this.geometry;
-    const at = sector * sectorSize;
+  /** An interrupted erase leaves the front, the back, or scattered bits blank; its units take nothing until the next. */
+  #blankInPart(sector: number, seed: number, unsteady: boolean): void {
+    const [from, to] = [this.map.start(sector), this.map.start(sector + 1)];
     const memory = this.#backing.bytes;
-    const edge = at + Math.floor((sectorSize * noise(seed, 1)) / 256);
-    if (seed % 3 === 0) memory.fill(ERASED, at, edge);
-    else if (seed % 3 === 1) memory.fill(ERASED, edge, at + sectorSize);
-    else for (let i = at; i < at + sectorSize; i++) memory[i] = (memory[i] ?? 0) | noise(seed, i);
-    memory.fill(1, this.#flagAt(at), this.#flagAt(at + sectorSize));
-    this.#save(at, sectorSize);
+    const edge = from + Math.floor(((to - from) * noise(seed, 1)) / 256);
+    if (seed % 3 === 0) memory.fill(BLANK, from, edge);
+    else if (seed % 3 === 1) memory.fill(BLANK, edge, to);
+    else for (let i = from; i < to; i++) memory[i] = (memory[i] ?? 0) | noise(seed, i);
+    const { programs } = this.geometry;
+    memory.fill(unsteady ? UNSTEADY | (seed & 0x7f) : programs, this.#flagAt(from), this.#flagAt(to));
+    this.#save(from, to - from);
+  }
+
+  /** Cells between their states: each read finds some of the programmed ones blank. */
+  #shake(address: number, bytes: Uint8Array): void {
+    const { writeUnit } = this.geometry;
+    const memory = this.#backing.bytes;
+    const end = this.#flagAt(address + bytes.length - 1);
+    for (let flag = this.#flagAt(address); flag <= end; flag++) {
+      const state = memory[flag] ?? 0;
+      if (state < UNSTEADY) continue;
+      const unit = (flag - this.size) * writeUnit - address;
+      for (let i = Math.max(unit, 0); i < Math.min(unit + writeUnit, bytes.length); i++)
+        bytes[i] = (bytes[i] ?? 0) | noise(state + this.#supply.reads, i);
+    }
+  }
+
+  #replace(address: number, other: Uint8Array): void {
+    for (const [i, byte] of other.entries()) {
+      if (!this.#isLocked(address + i, 1)) this.#backing.bytes[address + i] = byte ^ this.#flip;
+    }
   }
 
   #save(at: number, length: number): void {
@@ -169,25 +205,44 @@ export class NorFlash {
     }
   }
 
-  #requireBlank(address: number, length: number): void {
+  #requireProgrammable(address: number, length: number): void {
     const end = this.#flagAt(address + length);
     for (let flag = this.#flagAt(address); flag < end; flag++) {
-      if (this.#backing.bytes[flag] !== 0) throw refused(address, 'second write');
+      if ((this.#backing.bytes[flag] ?? 0) >= this.geometry.programs) throw refused(address, 'second write');
     }
   }
 
-  #requireWorking(address: number, length: number): void {
-    const { sectorSize } = this.geometry;
-    for (let sector = Math.floor(address / sectorSize); sector * sectorSize < address + length; sector++) {
+  #requireWorking(first: number, last: number): void {
+    for (let sector = first; sector <= last; sector++) {
       if (this.#supply.isStuck(sector)) throw new HoldfastError('device.flash_failed', { sector });
     }
   }
 
+  #isLocked(address: number, length: number): boolean {
+    return this.#locks.some(({ from, to }) => address < to && address + length > from);
+  }
+
+  #requireUnlocked(address: number, length: number): void {
+    if (this.#isLocked(address, length)) throw refused(address, 'locked');
+  }
+
   #range(address: number, length: number): void {
-    if (address < 0 || length < 0 || address + length > this.#size) throw refused(address, 'range');
+    if (!(address >= 0 && length >= 0 && address + length <= this.size)) throw refused(address, 'range');
   }
 }
 
 function refused(address: number, reason: string): HoldfastError {
   return new HoldfastError('device.flash_refused', { address, reason });
+}
+
+/** The bytes, filled up with erased ones to whole units. */
+export function padTo(bytes: Uint8Array, { writeUnit, erased }: FlashGeometry): Uint8Array {
+  if (bytes.length % writeUnit === 0) return bytes;
+  const padded = new Uint8Array(Math.ceil(bytes.length / writeUnit) * writeUnit).fill(erased);
+  padded.set(bytes);
+  return padded;
+}
+
+export function isErased(bytes: Uint8Array, { erased }: FlashGeometry): boolean {
+  return bytes.every((byte) => byte === erased);
 }

@@ -1,24 +1,24 @@
 import { HoldfastError } from '@holdfast/kernel';
 import { type Backing, memoryBacking } from './backing.ts';
+import { bitsSet, type CounterSpec, counterBytes, nextCounterStep, readCounter } from './counter.ts';
 import { noise, type PowerSupply } from './faults.ts';
 
-/** Fields of the fuse array: offset and length in bytes. */
+/** Fields of the fuse array: offset and length in bytes. The counter's cells follow them. */
 const FIELDS = {
   bootKeyHash: { at: 0, length: 32 },
   deviceSecret: { at: 32, length: 32 },
-  securityCounter: { at: 64, length: 32 },
-  debugLock: { at: 96, length: 4 },
-  lifeCycle: { at: 100, length: 4 },
+  debugLock: { at: 64, length: 4 },
+  lifeCycle: { at: 68, length: 4 },
 } as const;
 
 export type FuseField = keyof typeof FIELDS;
 
-export const FUSE_BYTES = 104;
-
-/** The counter is unary, one bit a step, so that a half-done burn is a smaller raise and never a wrong number. */
-export const MAX_SECURITY_COUNTER = FIELDS.securityCounter.length * 8;
-
+const COUNTER_AT = 72;
 const WORD = 4;
+
+export function fuseBytes(counter: CounterSpec): number {
+  return COUNTER_AT + counterBytes(counter);
+}
 
 /** `open`: still in the factory; `secured`: in the field; `retired`: runs nothing any more. */
 export type LifeCycle = 'open' | 'secured' | 'retired';
@@ -26,18 +26,24 @@ export type LifeCycle = 'open' | 'secured' | 'retired';
 const LIFE_CYCLES: readonly LifeCycle[] = ['open', 'secured', 'retired'];
 
 /**
- * One-time fuses: bits only set, one word an operation.
+ * One-time fuses: bits only set, one word an operation; a counter of pages is rewritten a page an operation.
  *
  * @throws `device.fuse_refused` for a locked secret or a value outside the field
  * @throws `device.power_cut` as the fault plan says
  */
 export class FuseBank {
+  readonly counter: CounterSpec;
   readonly #supply: PowerSupply;
   readonly #backing: Backing;
   #secretLocked = false;
 
-  constructor(supply: PowerSupply, backing: Backing = memoryBacking(new Uint8Array(FUSE_BYTES))) {
+  constructor(
+    supply: PowerSupply,
+    counter: CounterSpec,
+    backing: Backing = memoryBacking(new Uint8Array(fuseBytes(counter))),
+  ) {
     this.#supply = supply;
+    this.counter = counter;
     this.#backing = backing;
   }
 
@@ -66,23 +72,26 @@ export class FuseBank {
   }
 
   get securityCounter(): number {
-    return bitsSet(this.#at('securityCounter'));
+    return readCounter(this.counter, this.#counterCells);
   }
 
-  /** Raises the counter to `value`, a bit at a time; a lower or equal value does nothing. */
+  /** Whether a raise to this value would succeed, now. */
+  canHold(value: number): boolean {
+    return value <= this.securityCounter || nextCounterStep(this.counter, this.#counterCells, value) !== undefined;
+  }
+
+  /** Raises the counter to `value`, a step at a time; a lower or equal value does nothing. */
   raiseSecurityCounter(value: number): void {
-    if (value > MAX_SECURITY_COUNTER)
-      throw new HoldfastError('device.fuse_refused', { field: 'securityCounter', value });
     while (this.securityCounter < value) {
-      const bits = this.read('securityCounter');
-      const byte = bits.findIndex((each) => each !== 0xff);
-      bits[byte] = (bits[byte] ?? 0) | ((bits[byte] ?? 0) + 1);
-      this.burn('securityCounter', bits);
+      const step = nextCounterStep(this.counter, this.#counterCells, value);
+      if (step === undefined) throw new HoldfastError('device.fuse_refused', { field: 'securityCounter', value });
+      if (step.kind === 'burn') this.#burnWord(COUNTER_AT + step.at, step.bytes);
+      else this.#writePage(COUNTER_AT + step.at, step.bytes);
     }
   }
 
   get lifeCycle(): LifeCycle {
-    return LIFE_CYCLES[Math.min(bitsSet(this.#at('lifeCycle')), LIFE_CYCLES.length - 1)] ?? 'retired';
+    return LIFE_CYCLES[Math.min(bitsSet(this.read('lifeCycle')), LIFE_CYCLES.length - 1)] ?? 'retired';
   }
 
   advanceLifeCycle(to: LifeCycle): void {
@@ -90,7 +99,7 @@ export class FuseBank {
   }
 
   get debugLocked(): boolean {
-    return bitsSet(this.#at('debugLock')) > 0;
+    return bitsSet(this.read('debugLock')) > 0;
   }
 
   lockDebug(): void {
@@ -110,9 +119,8 @@ export class FuseBank {
     this.#backing.close();
   }
 
-  #at(field: FuseField): Uint8Array {
-    const { at, length } = FIELDS[field];
-    return this.#backing.bytes.subarray(at, at + length);
+  get #counterCells(): Uint8Array {
+    return this.#backing.bytes.subarray(COUNTER_AT);
   }
 
   #burnWord(at: number, value: Uint8Array): void {
@@ -126,10 +134,14 @@ export class FuseBank {
     this.#backing.save(at, WORD);
     this.#supply.end(effect);
   }
-}
 
-function bitsSet(bytes: Uint8Array): number {
-  let count = 0;
-  for (const byte of bytes) for (let bits = byte; bits !== 0; bits &= bits - 1) count++;
-  return count;
+  /** A cut leaves anything where the page was. */
+  #writePage(at: number, value: Uint8Array): void {
+    const memory = this.#backing.bytes;
+    const effect = this.#supply.begin();
+    for (const [i, byte] of value.entries())
+      memory[at + i] = effect.partial === undefined ? byte : byte ^ noise(effect.partial, i);
+    this.#backing.save(at, value.length);
+    this.#supply.end(effect);
+  }
 }

@@ -1,82 +1,77 @@
-/** A flash part: bytes per erase sector, bytes programmed at once, number of sectors. */
-export interface FlashGeometry {
-  readonly sectorSize: number;
-  readonly writeUnit: number;
-  readonly sectorCount: number;
+/** Equal erase sectors in a row. */
+export interface SectorRun {
+  readonly count: number;
+  /** Bytes of each. */
+  readonly size: number;
 }
 
-/** How a bootloader exchanges the two slots (MCUboot docs/design.md). */
-type SwapStrategy = 'move' | 'scratch';
+/** A flash part and what its cells allow. */
+export interface FlashGeometry {
+  /** Erase sectors from the lowest address on. */
+  readonly sectors: readonly SectorRun[];
+  /** Bytes programmed at once. */
+  readonly writeUnit: number;
+  /** What an erased byte reads as. */
+  readonly erased: 0x00 | 0xff;
+  /** Times a unit may be programmed between two erases; 1 wherever it has an error correcting code. */
+  readonly programs: number;
+  /** Erases a sector is good for. */
+  readonly endurance: number;
+}
 
-/** A run of sectors. */
+/** Sectors in a row. */
 export interface Region {
   readonly firstSector: number;
   readonly sectors: number;
 }
 
-/** A chip with its flash divided up. */
-export interface BoardLayout {
-  readonly name: string;
-  readonly geometry: FlashGeometry;
-  readonly strategy: SwapStrategy;
-  /** First sector: the key the first stage checks against its fuses; then the bootloader image. */
-  readonly boot: Region;
-  readonly primary: Region;
-  readonly secondary: Region;
-  /** One sector, for the strategy that needs it. */
-  readonly scratch?: Region;
+/** Where the sectors of a part stand; sizes and addresses in bytes. */
+export class SectorMap {
+  readonly #starts: number[] = [0];
+
+  constructor(runs: readonly SectorRun[]) {
+    let at = 0;
+    for (const { count, size } of runs) for (let i = 0; i < count; i++) this.#starts.push((at += size));
+  }
+
+  get count(): number {
+    return this.#starts.length - 1;
+  }
+
+  /** Bytes of the part. */
+  get size(): number {
+    return this.start(this.count);
+  }
+
+  /** Address of a sector; of the end of the part for one beyond the last. */
+  start(sector: number): number {
+    return this.#starts[sector] ?? Number.NaN;
+  }
+
+  sizeOf(sector: number): number {
+    return this.start(sector + 1) - this.start(sector);
+  }
+
+  /** The sector that holds the address. */
+  at(address: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.start(middle) <= address) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  bytesOf({ firstSector, sectors }: Region): number {
+    return this.start(firstSector + sectors) - this.start(firstSector);
+  }
+
+  isUniform({ firstSector, sectors }: Region): boolean {
+    for (let i = 1; i < sectors; i++) {
+      if (this.sizeOf(firstSector + i) !== this.sizeOf(firstSector)) return false;
+    }
+    return true;
+  }
 }
-
-/**
- * Boards a virtual device can be. Sector and unit sizes are the vendors'; the regions hold images of 600 KB.
- *
- * nrf52840: page 4096, word 4, secondary slot in external QSPI NOR (nRF52840 PS 4.3).
- * stm32l4: page 2048, double word 8 (RM0351 3.3). stm32f4: sector 128 KiB, word 4 (RM0430 3.4).
- * tiny: no chip, the smallest layout on which every power cut is tried.
- */
-export const BOARDS = {
-  nrf52840: {
-    name: 'nrf52840',
-    geometry: { sectorSize: 4096, writeUnit: 4, sectorCount: 512 },
-    strategy: 'move',
-    boot: { firstSector: 0, sectors: 16 },
-    primary: { firstSector: 16, sectors: 200 },
-    secondary: { firstSector: 216, sectors: 200 },
-  },
-  stm32l4: {
-    name: 'stm32l4',
-    geometry: { sectorSize: 2048, writeUnit: 8, sectorCount: 1024 },
-    strategy: 'move',
-    boot: { firstSector: 0, sectors: 32 },
-    primary: { firstSector: 32, sectors: 400 },
-    secondary: { firstSector: 432, sectors: 400 },
-  },
-  stm32f4: {
-    name: 'stm32f4',
-    geometry: { sectorSize: 131_072, writeUnit: 4, sectorCount: 16 },
-    strategy: 'scratch',
-    boot: { firstSector: 0, sectors: 1 },
-    primary: { firstSector: 1, sectors: 6 },
-    secondary: { firstSector: 7, sectors: 6 },
-    scratch: { firstSector: 13, sectors: 1 },
-  },
-  'tiny-move': {
-    name: 'tiny-move',
-    geometry: { sectorSize: 512, writeUnit: 4, sectorCount: 16 },
-    strategy: 'move',
-    boot: { firstSector: 0, sectors: 4 },
-    primary: { firstSector: 4, sectors: 5 },
-    secondary: { firstSector: 9, sectors: 5 },
-  },
-  'tiny-scratch': {
-    name: 'tiny-scratch',
-    geometry: { sectorSize: 512, writeUnit: 8, sectorCount: 16 },
-    strategy: 'scratch',
-    boot: { firstSector: 0, sectors: 4 },
-    primary: { firstSector: 4, sectors: 4 },
-    secondary: { firstSector: 8, sectors: 4 },
-    scratch: { firstSector: 12, sectors: 1 },
-  },
-} as const satisfies Record<string, BoardLayout>;
-
-export type BoardName = keyof typeof BOARDS;

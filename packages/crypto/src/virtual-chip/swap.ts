@@ -1,10 +1,8 @@
-import { ERASED, type NorFlash } from './flash.ts';
+import { refill } from './copy.ts';
+import type { NorFlash } from './flash.ts';
 import type { SlotPlan } from './slots.ts';
-import { planSwap, type SwapStep } from './swap-plan.ts';
+import { planSwap } from './swap-plan.ts';
 import type { SwapSizes, SwapType, Trailers } from './trailer.ts';
-
-const MIN_CHUNK = 256;
-const MAX_CHUNK = 4096;
 
 /** Exchanges the slots so that a cut at any operation is made good by `resume`. */
 export class Swap {
@@ -38,39 +36,21 @@ export class Swap {
       this.#trailers.erase(primary);
       return undefined;
     }
-    this.#run(swapType, sizes, this.#trailers.statusDone(primary, planSwap(this.#plan, sizes).length));
+    const entries = planSwap(this.#plan, swapType, sizes).length;
+    this.#run(swapType, sizes, this.#trailers.statusDone(primary, entries));
     return swapType;
   }
 
   #run(type: SwapType, sizes: SwapSizes, done: number): void {
     const { primary, secondary } = this.#plan;
-    const steps = planSwap(this.#plan, sizes);
     // The request has served; while it stood, a cut began the swap anew.
     if (done === 0) this.#trailers.erase(secondary);
-    for (const [index, step] of steps.entries()) {
+    for (const [index, { erase, from, length }] of planSwap(this.#plan, type, sizes).entries()) {
       if (index < done) continue;
-      this.#perform(step);
+      refill(this.#flash, erase, from, length);
       this.#trailers.writeStatus(primary, index);
     }
     if (type !== 'test') this.#trailers.writeImageOk(primary);
     this.#trailers.writeCopyDone(primary);
   }
-
-  #perform({ eraseSector, from, length }: SwapStep): void {
-    const { sectorSize, writeUnit } = this.#flash.geometry;
-    this.#flash.erase(eraseSector);
-    const chunk = Math.min(Math.max(sectorSize / 2, MIN_CHUNK), MAX_CHUNK);
-    for (let at = 0; at < length; at += chunk) {
-      const part = this.#flash.read(from + at, Math.min(chunk, length - at));
-      this.#flash.write(eraseSector * sectorSize + at, padTo(part, writeUnit));
-    }
-  }
-}
-
-/** The bytes, filled up with erased ones to whole units. */
-export function padTo(bytes: Uint8Array, unit: number): Uint8Array {
-  if (bytes.length % unit === 0) return bytes;
-  const padded = new Uint8Array(Math.ceil(bytes.length / unit) * unit).fill(ERASED);
-  padded.set(bytes);
-  return padded;
 }

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, equalBytes } from '@holdfast/kernel';
-import { trailerLayout, trailerMagic } from '@holdfast/wire/mcuboot';
-import { ERASED, type NorFlash } from './flash.ts';
+import { isErased, type NorFlash } from './flash.ts';
 import type { Slot, SlotPlan } from './slots.ts';
+import { magicOf, type TrailerFields } from './trailer-fields.ts';
 
 /** Kinds of swap, numbered as in MCUboot's swap_info. */
 const SWAP_TYPE = { test: 2, permanent: 3, revert: 4 } as const;
@@ -24,8 +24,9 @@ export interface SwapSizes {
   readonly secondary: number;
 }
 
-const FIELDS = trailerLayout(8);
 const OK = 0x01;
+/** Set when it is the primary image that is the smaller one. */
+const PRIMARY_IS_SMALLER = 0x8000_0000;
 
 /** Reads and writes the trailers of one device, each field once between two erases. */
 export class Trailers {
@@ -38,90 +39,125 @@ export class Trailers {
   }
 
   read(slot: Slot): Trailer {
-    const { fieldsSize } = this.#plan;
-    const bytes = this.#flash.read(slot.end - fieldsSize, fieldsSize);
-    const reader = new ByteReader(bytes);
-    const primary = reader.u32le('primary size');
-    const secondary = reader.u32le('secondary size');
-    const at = (fromEnd: number): number => bytes[fieldsSize - fromEnd] ?? ERASED;
-    const info = at(FIELDS.swapInfo);
+    const { fields } = this.#plan;
+    const bytes = this.#flash.read(slot.end - fields.size, fields.size);
+    const { imageOk, copyDone, swapInfo, align } = fields;
+    const field = (fromEnd: number): Uint8Array => bytes.subarray(bytes.length - fromEnd).subarray(0, align);
+    const info = field(swapInfo)[0];
     return {
-      magicGood: equalBytes(bytes.subarray(fieldsSize - FIELDS.magicSize), trailerMagic(8)),
-      imageOk: at(FIELDS.imageOk) === OK,
-      copyDone: this.#anyWritten(slot.end - FIELDS.copyDone, FIELDS.align),
+      magicGood: equalBytes(bytes.subarray(-16), magicOf(align)),
+      imageOk: field(imageOk)[0] === OK,
+      copyDone: !isErased(field(copyDone), this.#flash.geometry),
       swapType: (Object.keys(SWAP_TYPE) as SwapType[]).find((type) => SWAP_TYPE[type] === info),
-      sizes: { primary, secondary },
+      sizes: readSizes(field(fields.swapSize)),
     };
   }
 
-  /** Also when it looks erased: after an interrupted erase it may only look so. */
+  /**
+   * Also when it looks erased: after an interrupted erase it may only look so. The sector of the magic goes first, so
+   * that a cut never leaves a magic above fields that are half erased.
+   */
   erase(slot: Slot): void {
-    for (let sector = slot.firstTrailerSector; sector < slot.firstSector + slot.sectors; sector++)
+    for (let sector = slot.firstSector + slot.sectors - 1; sector >= slot.firstTrailerSector; sector--)
       this.#flash.erase(sector);
   }
 
   /** Asks for the image in the slot to be booted; the magic is last, so that a cut request is none. */
   request(slot: Slot, type: SwapType): void {
     this.erase(slot);
-    this.#field(slot, FIELDS.swapInfo, SWAP_TYPE[type]);
-    if (type !== 'test') this.#field(slot, FIELDS.imageOk, OK);
+    this.#byte(slot, this.#fields.swapInfo, SWAP_TYPE[type]);
+    if (type !== 'test') this.#byte(slot, this.#fields.imageOk, OK);
+    this.#magic(slot);
+  }
+
+  /** Marks an image that runs where it stands: on trial, or kept. */
+  mark(slot: Slot, state: 'test' | 'confirmed'): void {
+    this.erase(slot);
+    if (state === 'confirmed') this.#byte(slot, this.#fields.imageOk, OK);
     this.#magic(slot);
   }
 
   /** Opens the record of a swap in the primary trailer; it counts once its magic is whole. */
   open(slot: Slot, type: SwapType, sizes: SwapSizes): void {
     this.erase(slot);
-    this.#flash.write(
-      slot.end - this.#plan.fieldsSize,
-      new ByteWriter().u32le(sizes.primary).u32le(sizes.secondary).finish(),
-    );
-    this.#field(slot, FIELDS.swapInfo, SWAP_TYPE[type]);
+    this.#field(slot, this.#fields.swapSize, encodeSizes(sizes));
+    this.#byte(slot, this.#fields.swapInfo, SWAP_TYPE[type]);
     this.#magic(slot);
   }
 
+  /** Once: a second call, or one after a cut write, does nothing. */
   writeCopyDone(slot: Slot): void {
-    this.#field(slot, FIELDS.copyDone, OK);
+    this.#once(slot, this.#fields.copyDone);
   }
 
-  /** Confirms the running image. A second call, or one after a cut write, does nothing. */
+  /** Confirms the image that runs; once, as above. */
   writeImageOk(slot: Slot): void {
-    if (!this.#anyWritten(slot.end - FIELDS.imageOk, FIELDS.align)) this.#field(slot, FIELDS.imageOk, OK);
+    this.#once(slot, this.#fields.imageOk);
   }
 
   /** How many steps of the swap are done: entries are written in order, and a cut one was being written. */
   statusDone(slot: Slot, entries: number): number {
-    const { writeUnit } = this.#flash.geometry;
+    const { geometry } = this.#flash;
+    const { writeUnit } = geometry;
     const bytes = this.#flash.read(this.#statusAt(slot, entries - 1), entries * writeUnit);
     let done = 0;
     while (done < entries) {
       const end = (entries - done) * writeUnit;
-      if (bytes.subarray(end - writeUnit, end).every((byte) => byte === ERASED)) break;
+      if (isErased(bytes.subarray(end - writeUnit, end), geometry)) break;
       done++;
     }
     return done;
   }
 
   writeStatus(slot: Slot, entry: number): void {
-    const { writeUnit } = this.#flash.geometry;
-    this.#flash.write(this.#statusAt(slot, entry), new Uint8Array(writeUnit));
+    const { writeUnit, erased } = this.#flash.geometry;
+    this.#flash.write(this.#statusAt(slot, entry), new Uint8Array(writeUnit).fill(erased ^ 0xff));
+  }
+
+  get #fields(): TrailerFields {
+    return this.#plan.fields;
   }
 
   /** Entries grow down from the fields. */
   #statusAt(slot: Slot, entry: number): number {
-    return slot.end - this.#plan.fieldsSize - (entry + 1) * this.#flash.geometry.writeUnit;
+    return slot.end - this.#fields.size - (entry + 1) * this.#flash.geometry.writeUnit;
   }
 
   #magic(slot: Slot): void {
-    this.#flash.write(slot.end - FIELDS.magicSize, trailerMagic(8));
+    const { magicSize, align } = this.#fields;
+    const padded = new Uint8Array(magicSize).fill(this.#flash.geometry.erased);
+    padded.set(magicOf(align), magicSize - 16);
+    this.#flash.write(slot.end - magicSize, padded);
   }
 
-  #field(slot: Slot, fromEnd: number, value: number): void {
-    const bytes = new Uint8Array(FIELDS.align).fill(ERASED);
-    bytes[0] = value;
+  #byte(slot: Slot, fromEnd: number, value: number): void {
+    this.#field(slot, fromEnd, Uint8Array.of(value));
+  }
+
+  #field(slot: Slot, fromEnd: number, value: Uint8Array): void {
+    const bytes = new Uint8Array(this.#fields.align).fill(this.#flash.geometry.erased);
+    bytes.set(value);
     this.#flash.write(slot.end - fromEnd, bytes);
   }
 
-  #anyWritten(address: number, length: number): boolean {
-    return this.#flash.read(address, length).some((byte) => byte !== ERASED);
+  #once(slot: Slot, fromEnd: number): void {
+    const found = this.#flash.read(slot.end - fromEnd, this.#fields.align);
+    if (isErased(found, this.#flash.geometry)) this.#byte(slot, fromEnd, OK);
   }
+}
+
+/** MCUboot's swap_size is what has to be copied: the larger image. Its filling says how long the smaller one is. */
+function encodeSizes({ primary, secondary }: SwapSizes): Uint8Array {
+  const isSmaller = primary < secondary;
+  const other = isSmaller ? (primary | PRIMARY_IS_SMALLER) >>> 0 : secondary;
+  return new ByteWriter(8).u32le(Math.max(primary, secondary)).u32le(other).finish();
+}
+
+function readSizes(field: Uint8Array): SwapSizes {
+  const reader = new ByteReader(field);
+  const [larger, other] = [reader.u32le('swap size'), reader.u32le('other size')];
+  const smaller = other % PRIMARY_IS_SMALLER;
+  return other >= PRIMARY_IS_SMALLER
+    ? { primary: smaller, secondary: larger }
+    : { primary: larger, secondary: smaller };
 }

@@ -1,27 +1,23 @@
 import { HoldfastError } from '@holdfast/kernel';
 import { createDigest } from '../primitives/hash.ts';
-import type { NorFlash } from './flash.ts';
-import type { SlotPlan } from './slots.ts';
-import { padTo } from './swap.ts';
-import { Trailers } from './trailer.ts';
+import { padTo } from './flash.ts';
+import type { ChipMemory, Strategy } from './strategy.ts';
 
 const READ_CHUNK = 65_536;
 
 /** What an application may do with the slot it does not run from, and the one word it has on its own image. */
 export class UpdateSlot {
-  readonly #flash: NorFlash;
-  readonly #plan: SlotPlan;
-  readonly #trailers: Trailers;
+  readonly #chip: ChipMemory;
+  readonly #strategy: Strategy;
 
-  constructor(flash: NorFlash, plan: SlotPlan) {
-    this.#flash = flash;
-    this.#plan = plan;
-    this.#trailers = new Trailers(flash, plan);
+  constructor(chip: ChipMemory, strategy: Strategy) {
+    this.#chip = chip;
+    this.#strategy = strategy;
   }
 
   /** Largest image, in bytes. */
   get capacity(): number {
-    return this.#plan.capacity;
+    return this.#chip.plan.capacity;
   }
 
   /**
@@ -30,33 +26,36 @@ export class UpdateSlot {
    * @throws `device.image_too_large`
    */
   prepare(size: number): void {
-    const { secondary, capacity, board } = this.#plan;
-    if (size > capacity) throw new HoldfastError('device.image_too_large', { size, capacity });
-    this.#trailers.erase(secondary);
-    const sectors = Math.ceil(size / board.geometry.sectorSize);
-    for (let i = 0; i < sectors; i++) this.#flash.erase(secondary.firstSector + i);
+    const { flash, plan } = this.#chip;
+    if (size > plan.capacity) throw new HoldfastError('device.image_too_large', { size, capacity: plan.capacity });
+    this.#strategy.withdraw();
+    const { slot, address } = this.#strategy.target();
+    const last = size === 0 ? slot.firstSector - 1 : plan.map.at(address + size - 1);
+    // From the start of the slot: what boot code would find there before the image has to go, too.
+    for (let sector = slot.firstSector; sector <= last; sector++) flash.erase(sector);
   }
 
-  /** Erases the sector that holds `offset`. @returns its range, in bytes from the start of the slot */
+  /** Erases the sector that holds `offset`. @returns its range, in bytes from the start of the image */
   eraseAround(offset: number): { readonly from: number; readonly to: number } {
-    const { sectorSize } = this.#plan.board.geometry;
-    const sector = Math.floor(offset / sectorSize);
+    const { flash, plan } = this.#chip;
     if (offset < 0 || offset >= this.capacity)
       throw new HoldfastError('device.image_too_large', { capacity: this.capacity });
-    this.#flash.erase(this.#plan.secondary.firstSector + sector);
-    return { from: sector * sectorSize, to: (sector + 1) * sectorSize };
+    const { address } = this.#strategy.target();
+    const sector = plan.map.at(address + offset);
+    flash.erase(sector);
+    return { from: plan.map.start(sector) - address, to: plan.map.start(sector + 1) - address };
   }
 
   /** @param offset - a multiple of the write unit, each block once */
   write(offset: number, bytes: Uint8Array): void {
+    const { flash } = this.#chip;
     if (offset + bytes.length > this.capacity)
       throw new HoldfastError('device.image_too_large', { capacity: this.capacity });
-    const padded = padTo(bytes, this.#plan.board.geometry.writeUnit);
-    this.#flash.write(this.#plan.secondary.address + offset, padded);
+    flash.write(this.#strategy.target().address + offset, padTo(bytes, flash.geometry));
   }
 
   read(offset: number, length: number): Uint8Array {
-    return this.#flash.read(this.#plan.secondary.address + offset, length);
+    return this.#chip.flash.read(this.#strategy.target().address + offset, length);
   }
 
   /** SHA-256 of what the flash really holds. */
@@ -68,11 +67,16 @@ export class UpdateSlot {
 
   /** The next reset boots the image in the slot on trial. */
   requestTest(): void {
-    this.#trailers.request(this.#plan.secondary, 'test');
+    this.#strategy.request('test');
+  }
+
+  /** The next reset boots the image in the slot and keeps it. */
+  requestPermanent(): void {
+    this.#strategy.request('permanent');
   }
 
   /** Keeps the running image; the boot stages raise the counter at the next reset. */
   confirm(): void {
-    this.#trailers.writeImageOk(this.#plan.primary);
+    this.#strategy.confirm();
   }
 }

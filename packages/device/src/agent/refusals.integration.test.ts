@@ -98,7 +98,7 @@ describe('a device agent refuses', () => {
     [
       'an image that does not fit',
       'device.image_too_large',
-      () => fleet.jobFor(fleet.image('2.0.0', 2, 900_000), '2.0.0', 2),
+      () => fleet.jobFor(fleet.image('2.0.0', 2, 1_050_000), '2.0.0', 2),
     ],
     ['a job it does not know', 'device.job_unsupported', () => Promise.resolve({ operation: 'dance' })],
   ];
