@@ -6,6 +6,7 @@ import { registerAuthority } from './identity-ca.ts';
 import { registerPasswords, registerRequests } from './identity-enrollment.ts';
 import { registerEnroll } from './identity-enroll.ts';
 import { registerRevocations } from './identity-revocation.ts';
+import { registerTransfer } from './identity-transfer.ts';
 import { registerOperators } from './operator.ts';
 import { registerClaims } from './identity-claim.ts';
 import { registerTemplates } from './identity-template.ts';
@@ -53,6 +54,7 @@ export function registerIdentity(noun: Command, io: CommandIo): void {
   registerLifecycle(noun, io);
   registerRevocations(noun, io);
   registerEnroll(noun, io);
+  registerTransfer(noun, io);
 }
 
 function registerRegistry(noun: Command, io: CommandIo): void {

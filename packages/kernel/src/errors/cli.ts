@@ -78,6 +78,13 @@ export const CLI_ERRORS = {
     retry: false,
     next: 'correct the rows named above, or leave them out',
   },
+  'cli.import_incomplete': {
+    message: 'the registry changed while rows were brought in, and refused some of them',
+    http: 409,
+    exit: 75,
+    retry: true,
+    next: 'the same command again brings in what is missing, or names what contradicts',
+  },
   'cli.batch_incomplete': {
     message: 'some devices of the batch have no certificate yet',
     http: 409,
