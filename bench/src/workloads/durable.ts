@@ -5,9 +5,14 @@ import type { DeviceRecord } from '@holdfast/trust/ports';
 import { openStore } from '../../../packages/server/src/persistence/index.ts';
 import { SQLITE_WRITER_PRAGMAS } from '../../../packages/server/src/persistence/dialects/sqlite-pragmas.ts';
 import { SqlDeviceRepository } from '../../../packages/server/src/persistence/repositories/identity-devices.ts';
+import { resolvePostgres, openPostgres } from '../../../packages/server/src/persistence/postgres/index.ts';
+import type { PostgresAddress } from '../../../packages/server/src/persistence/postgres/address.ts';
+import { clientConfig, connect } from '../../../packages/server/src/persistence/postgres/connect.ts';
+import { PostgresPhrases } from '../../../packages/server/src/persistence/dialects/postgres.ts';
 import type { SqlWrite } from '../../../packages/server/src/persistence/write.ts';
 
 interface Parameters {
+  /** Path of a file, or the address of a PostgreSQL database. */
   readonly location: string;
   readonly how: 'single' | 'group' | 'raw';
   readonly count: number;
@@ -36,7 +41,14 @@ function deviceOf(index: number): DeviceRecord {
   };
 }
 
-const opened = await openStore({ location, clock: systemClock, log: silentLog });
+const isShared = location.startsWith('postgres://');
+const address = isShared
+  ? resolvePostgres({ store: location, password: undefined, ca: undefined, plaintext: false, environment: {} })
+  : undefined;
+const common = { clock: systemClock, log: silentLog };
+const opened = await (address === undefined
+  ? openStore({ ...common, location })
+  : openPostgres({ ...common, address }));
 const devices = new SqlDeviceRepository(opened.reader);
 
 /** One unit a commit, one after the other. */
@@ -65,8 +77,19 @@ function openRaw(): (from: number, until: number) => Promise<void> {
   };
 }
 
+async function openRawShared(address: PostgresAddress): Promise<(from: number, until: number) => Promise<void>> {
+  const client = await connect(clientConfig(address));
+  const phrases = new PostgresPhrases();
+  return async (from, until) => {
+    for (let index = from; index < until; index++) {
+      await client.query(phrases.query(devices.inserting(deviceOf(index)) as SqlWrite));
+    }
+  };
+}
+
 if (how === 'raw') await opened.close();
-const insert = how === 'raw' ? openRaw() : how === 'single' ? single : group;
+const raw = address === undefined ? openRaw : () => openRawShared(address);
+const insert = how === 'raw' ? await raw() : how === 'single' ? single : group;
 const WARM_UP = 200;
 await insert(0, WARM_UP);
 const cpu = process.cpuUsage();

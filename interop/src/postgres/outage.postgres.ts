@@ -22,9 +22,9 @@ describe('a store whose PostgreSQL is killed under load', () => {
     const acknowledged: number[] = [];
     const codes = new Set<unknown>();
     let next = 0;
-    let over = false;
+    const over = new AbortController();
     const writer = async (): Promise<void> => {
-      while (!over) {
+      while (!over.signal.aborted) {
         const number = next++;
         try {
           await opened.store.commit(stormUnit(opened, number));
@@ -44,7 +44,7 @@ describe('a store whose PostgreSQL is killed under load', () => {
       const before = acknowledged.length;
       await expect.poll(() => acknowledged.length).toBeGreaterThan(before + 100);
     }
-    over = true;
+    over.abort();
     await Promise.all(writers);
     const whole = await wholeUnits(opened);
     expect(acknowledged.filter((number) => !whole.has(number))).toEqual([]);
