@@ -83,7 +83,8 @@ export class NorFlash {
     this.#rot();
     const effect = this.#supply.begin();
     this.#requireWorking(sector, sector);
-    if (effect.partial === undefined) this.#blank(sector);
+    // A torn word is a matter of writes.
+    if (effect.partial === undefined || !effect.cut) this.#blank(sector);
     else this.#blankInPart(sector, effect.partial, effect.unsteady === true);
     this.#wear.setUint32(4 * sector, this.eraseCount(sector) + 1, true);
     this.#backing.save(this.#wearAt + 4 * sector, 4);
