@@ -37,6 +37,9 @@ describe('the configuration', () => {
     ['a misspelt variable', { environment: { HOLDFAST_PORT_MQQT: '1' } }],
     ['a port out of range', { flags: { portMqtt: '65536' } }],
     ['a root key given in clear instead of a reference', { flags: { rootKey: 'c2VjcmV0' } }],
+    ['a password in the address of the database', { flags: { store: 'postgres://holdfast:canary@db/fleet' } }],
+    ['a password of the database in clear', { flags: { storePassword: 'canary' } }],
+    ['another database', { flags: { store: 'mysql://holdfast@db/fleet' } }],
     ['a name that is no host name', { flags: { names: ['-bad-'] } }],
   ])('refuses %s', (_, inputs) => {
     expect(() => load(inputs)).toThrowError(badConfig);

@@ -94,10 +94,11 @@ function checkDisk(folder: string): Finding {
   return free >= MIN_FREE_BYTES ? ok('disk', words) : problem('disk', words, 'free space where the data folder lies');
 }
 
-function checkRootKey({ rootKey, data }: Config): Finding {
+function checkRootKey({ rootKey, data, store }: Config): Finding {
   const file = rootKey === undefined ? `${path.resolve(data)}.root-key` : rootKey.replace(/^file:/, '');
   if (rootKey !== undefined && !rootKey.startsWith('file:')) return ok('root key', `from ${rootKey.split(':')[0]}`);
   if (!existsSync(file)) {
+    if (store !== undefined) return ok('root key', `${file} is made only if the database holds nothing yet`);
     return existsSync(path.join(data, 'holdfast.db'))
       ? problem('root key', `${file} is missing`, 'put the file back: without it nothing in the folder can be opened')
       : ok('root key', `${file} will be made on the first start`);

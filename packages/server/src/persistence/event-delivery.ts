@@ -5,6 +5,8 @@ import type { OutboxRepository } from './repositories/log.ts';
 const PAGE = 256;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 30_000;
+/** A store that is back must not wait for events: somebody may have been revoked meanwhile. */
+const OUTAGE_PAUSE_MS = 1_000;
 /** A cursor may be this late on disk: after a crash the events since are delivered again. */
 const CURSOR_DELAY_MS = 1000;
 const PRUNE_PERIOD_MS = 3_600_000;
@@ -183,7 +185,8 @@ export class EventDelivery implements Events {
       consumer.retry = undefined;
       this.#wake(consumer);
     });
-    consumer.pauseMs = Math.min(consumer.pauseMs * 2, LONGEST_PAUSE_MS);
+    const longest = code === 'store.unavailable' ? OUTAGE_PAUSE_MS : LONGEST_PAUSE_MS;
+    consumer.pauseMs = Math.min(consumer.pauseMs * 2, longest);
   }
 
   async #saveCursors(): Promise<void> {

@@ -5,6 +5,7 @@ import type { IdentityTables } from './tables/identity.ts';
 import type { LogTables } from './tables/log.ts';
 import type { PostureTables } from './tables/posture.ts';
 import type { StorageTables } from './tables/storage.ts';
+import type { TpmTables } from './tables/tpm.ts';
 import type { UpdateTables } from './tables/update.ts';
 
 /** Every table. A room adds `tables/<room>.ts` and extends this interface with it. */
@@ -14,6 +15,7 @@ export interface Schema
     PostureTables,
     UpdateTables,
     StorageTables,
+    TpmTables,
     CommunicationTables {}
 
 /** Builds and compiles SQL; it holds no connection and cannot run any. */

@@ -11,6 +11,7 @@ import { TICKET_EPOCHS_0008 } from './0008-ticket-epochs.ts';
 import { SHADOWS_AND_SINKS_0010 } from './0010-shadows-and-sinks.ts';
 import { EST_0011 } from './0011-est.ts';
 import { PROVISIONING_0012 } from './0012-provisioning.ts';
+import { TPM_0014 } from './0014-tpm.ts';
 
 /** Every step of the schema. A room adds its own under the next free number. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly Migration[] = [
   SHADOWS_AND_SINKS_0010,
   EST_0011,
   PROVISIONING_0012,
+  TPM_0014,
 ];

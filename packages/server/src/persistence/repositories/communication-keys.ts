@@ -31,6 +31,8 @@ export interface SealedMessageKeysPorts {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
+  /** What the keys are for; each purpose has its own. */
+  readonly kind?: string;
 }
 
 const KIND = 'mqtt-key';
@@ -40,23 +42,25 @@ const PAGE = 1_000;
 /** Message keys as sealed records, so that rotating or shredding a tenant's key reaches its messages. */
 export class SealedMessageKeys implements MessageKeys {
   readonly #ports: SealedMessageKeysPorts;
+  readonly #kind: string;
 
   constructor(ports: SealedMessageKeysPorts) {
     this.#ports = ports;
+    this.#kind = ports.kind ?? KIND;
   }
 
   async create(tenant: Tenant): Promise<MessageKey> {
     const { clock, fields, random, sealedRecords, store } = this.#ports;
     const epoch = Math.max(0, ...(await this.#epochs(tenant))) + 1;
     const key = random.bytes(KEY_BYTES);
-    const place = placeOf(tenant, epoch);
+    const place = this.#placeOf(tenant, epoch);
     const sealing = await fields.seal(place, key);
     await store.commit([sealedRecords.inserting({ ...place, ...sealing, createdAt: clock.now() })]);
     return { epoch, key };
   }
 
   async find(tenant: Tenant, epoch: number): Promise<MessageKey> {
-    const place = placeOf(tenant, epoch);
+    const place = this.#placeOf(tenant, epoch);
     const record = await this.#ports.sealedRecords.find(place);
     return { epoch, key: await this.#ports.fields.open(place, record?.sealed ?? new Uint8Array(0)) };
   }
@@ -65,21 +69,21 @@ export class SealedMessageKeys implements MessageKeys {
     const { sealedRecords, store } = this.#ports;
     const unused = (await this.#epochs(tenant)).filter((epoch) => !epochs.has(epoch));
     if (unused.length === 0) return;
-    await store.commit(unused.map((epoch) => sealedRecords.deleting(placeOf(tenant, epoch))));
+    await store.commit(unused.map((epoch) => sealedRecords.deleting(this.#placeOf(tenant, epoch))));
   }
 
   async #epochs(tenant: Tenant): Promise<readonly number[]> {
     const epochs: number[] = [];
     let after: string | undefined;
     do {
-      const page = await this.#ports.sealedRecords.list(tenant, KIND, { after, limit: PAGE });
+      const page = await this.#ports.sealedRecords.list(tenant, this.#kind, { after, limit: PAGE });
       for (const { id } of page.rows) epochs.push(Number.parseInt(id, 16));
       after = page.next;
     } while (after !== undefined);
     return epochs;
   }
-}
 
-function placeOf(tenant: Tenant, epoch: number): Place {
-  return { tenant, kind: KIND, id: epoch.toString(16).padStart(8, '0'), version: 1 };
+  #placeOf(tenant: Tenant, epoch: number): Place {
+    return { tenant, kind: this.#kind, id: epoch.toString(16).padStart(8, '0'), version: 1 };
+  }
 }

@@ -66,6 +66,18 @@ const readPending = defineRead((arg: ArgumentOf<{ tenant: string; claimId: strin
     .orderBy('fingerprint'),
 );
 
+const readUnclaimed = defineRead((arg: ArgumentOf<{ tenant: string; issuer: string; limit: number }>) =>
+  query
+    .selectFrom('certificates')
+    .selectAll()
+    .where('issuer', '=', arg('issuer'))
+    .where('tenant', '=', arg('tenant'))
+    .where('state', '=', 'pending')
+    .where('claim_id', 'is', null)
+    .orderBy('issued_at')
+    .limit(arg('limit')),
+);
+
 const readActive = defineRead((arg: ArgumentOf<{ tenant: string; profile: string }>) =>
   query
     .selectFrom('certificates')
@@ -140,6 +152,10 @@ export class SqlCertificateRepository implements CertificateRepository {
   async pendingOfClaim(tenant: Tenant, claimId: string): Promise<readonly CertificateRecord[]> {
     const rows = await this.#reader.all(readPending({ tenant, claimId }));
     return rows.map(fromRow);
+  }
+
+  async pendingOfIssuer(tenant: Tenant, issuer: Fingerprint, limit: number): Promise<readonly CertificateRecord[]> {
+    return (await this.#reader.all(readUnclaimed({ tenant, issuer, limit }))).map(fromRow);
   }
 
   async activeOfProfile(tenant: Tenant, profile: CertificateProfile): Promise<readonly CertificateRecord[]> {
