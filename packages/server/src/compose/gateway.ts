@@ -32,7 +32,7 @@ import { MuxListener } from '../protocols/https/mux-listener.ts';
 import { EnrollmentListener, PublicListener } from '../protocols/https/open-listener.ts';
 import { publicRoutes } from '../protocols/https/public-routes.ts';
 import { WEB_SOCKET_ROUTE } from '../protocols/https/web-socket-route.ts';
-import { AWS_PROFILE, eventLoopTurn, joinObservers, MqttBroker } from '../protocols/mqtt/index.ts';
+import { eventLoopTurn, joinObservers, MqttBroker, PROFILES } from '../protocols/mqtt/index.ts';
 import { ocspRoutes, plainTarget } from '../protocols/ocsp/index.ts';
 import { SealedMessageKeys } from '../persistence/repositories/communication-keys.ts';
 import { SqlDurableStore } from '../persistence/repositories/communication-mqtt.ts';
@@ -172,7 +172,7 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
     turn: eventLoopTurn,
     store: new SqlDurableStore({ reader, store, keys, log }),
     authenticator,
-    profile: AWS_PROFILE,
+    profile: PROFILES[foundation.config.mqttProfile],
     reserved,
     observer: joinObservers(gatewayObserver({ ...parts, takeovers: rooms.cloneTrap, log }), lifecycle),
   });
@@ -272,7 +272,12 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
       ? undefined
       : new MuxListener({
           ...shared,
-          entrance,
+          entrance: new MqttEntrance({
+            ...parts,
+            nextConnectionId,
+            clock,
+            profile: PROFILES[config.muxProfile ?? config.mqttProfile],
+          }),
           http,
           port: config.portMux,
           onRefused: auditHandshakes(parts.trail, 'mux'),

@@ -183,6 +183,20 @@ export const CONFIG_FIELDS = {
     flag: 'sink-retention-hours',
     words: 'how long delivered messages stay for a replay, in hours, as far as there is room',
   }),
+  mqttProfile: field({
+    schema: z.enum(['aws', 'mqtt']),
+    fallback: 'aws' as const,
+    env: 'HOLDFAST_MQTT_PROFILE',
+    flag: 'mqtt-profile',
+    words: 'how MQTT behaves where AWS IoT Core and the standard differ: aws or mqtt',
+  }),
+  muxProfile: field<'aws' | 'mqtt' | undefined>({
+    schema: z.enum(['aws', 'mqtt']).optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_MUX_PROFILE',
+    flag: 'mux-profile',
+    words: 'the same for connections on the one port; that of mqttProfile unless given',
+  }),
   tlsMinimum: field({
     schema: z.enum(['1.2', '1.3']),
     fallback: '1.2' as const,

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { silentLog, systemClock } from '@holdfast/kernel';
-import { WebSocketDoor } from '../protocols/gateway/index.ts';
+import { MqttEntrance, WebSocketDoor } from '../protocols/gateway/index.ts';
 import type { ConnectOptions, MqttClient } from '../protocols/gateway/testing/mqtt-client.ts';
 import { MqttWorld, ours, server } from '../protocols/gateway/testing/mqtt-world.ts';
 import { WebSocketStream, type WebSocketWish } from '../protocols/gateway/testing/web-socket-stream.ts';
@@ -8,6 +8,7 @@ import { DeviceHttp } from '../protocols/https/device-http.ts';
 import { DeviceListener } from '../protocols/https/device-listener.ts';
 import type { DeviceRoute } from '../protocols/https/device-route.ts';
 import { MuxListener } from '../protocols/https/mux-listener.ts';
+import { PROFILES } from '../protocols/mqtt/index.ts';
 import type { Issued } from './test-authority.ts';
 
 /** A way to reach MQTT. */
@@ -38,8 +39,8 @@ export class DoorsWorld {
   readonly mux: MuxListener;
   readonly #ports = new Map<string, number>();
 
-  constructor(routes: readonly DeviceRoute[] = []) {
-    const { admission, authority, entrance, presence } = this.mqtt;
+  constructor(routes: readonly DeviceRoute[] = [], muxProfile: 'aws' | 'mqtt' = 'aws') {
+    const { admission, authority, broker, entrance, presence } = this.mqtt;
     const shared = { clock: systemClock, log: silentLog };
     let ids = 0;
     this.http = new DeviceHttp({
@@ -64,7 +65,10 @@ export class DoorsWorld {
       onRefused: () => undefined,
     };
     this.https = new DeviceListener(listening);
-    this.mux = new MuxListener({ ...listening, entrance });
+    const profile = muxProfile === 'aws' ? {} : { profile: PROFILES[muxProfile] };
+    const nextConnectionId = () => `mux-${ids++}`;
+    const muxEntrance = new MqttEntrance({ broker, admission, nextConnectionId, clock: systemClock, ...profile });
+    this.mux = new MuxListener({ ...listening, entrance: muxEntrance });
   }
 
   async start(): Promise<void> {

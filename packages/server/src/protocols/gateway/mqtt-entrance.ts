@@ -1,11 +1,13 @@
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@holdfast/kernel';
-import { type MqttBroker, type PeerInfo, SocketTransport, type Transport } from '../mqtt/index.ts';
+import { type MqttBroker, type MqttProfile, type PeerInfo, SocketTransport, type Transport } from '../mqtt/index.ts';
 import { MqttPeer } from './mqtt-peer.ts';
-import { type PeerAdmission, peerFingerprint } from './peer-admission.ts';
+import { type PeerAdmission, peerFingerprint, presentedChain } from './peer-admission.ts';
 
 export interface MqttEntrancePorts {
-  readonly broker: Pick<MqttBroker, 'accept' | 'close' | 'cut' | 'limits'>;
+  readonly broker: Pick<MqttBroker, 'accept' | 'close' | 'cut' | 'limitsOf'>;
+  /** How MQTT behaves for who comes by here; the broker's own unless given. */
+  readonly profile?: MqttProfile;
   readonly admission: PeerAdmission;
   /** Unique for each connection of the process' life. */
   readonly nextConnectionId: () => string;
@@ -28,8 +30,8 @@ export class MqttEntrance {
     this.#ports = ports;
   }
 
-  get limits(): MqttBroker['limits'] {
-    return this.#ports.broker.limits;
+  get limits(): ReturnType<MqttBroker['limitsOf']> {
+    return this.#ports.broker.limitsOf(this.#ports.profile);
   }
 
   /** Takes a TLS connection whose bytes are MQTT. */
@@ -50,13 +52,14 @@ export class MqttEntrance {
       stream.destroy();
       return;
     }
-    const { admission, broker, nextConnectionId } = this.#ports;
+    const { admission, broker, nextConnectionId, profile } = this.#ports;
     const held: { brokerId?: string | undefined } = {};
     const opened = admission.open({
       id: nextConnectionId(),
       protocol: 'mqtt',
       fingerprint,
       remoteAddress: socket.remoteAddress ?? '',
+      presented: () => presentedChain(socket),
       end: () => {
         if (held.brokerId === undefined) stream.destroy();
         else broker.cut((subject) => subject.connectionId === held.brokerId);
@@ -64,7 +67,7 @@ export class MqttEntrance {
     });
     const identity = new MqttPeer(opened.session, opened.admission);
     const address = `${socket.remoteAddress}:${socket.remotePort}`;
-    held.brokerId = broker.accept(stream.makeTransport({ address, identity }));
+    held.brokerId = broker.accept(stream.makeTransport({ address, identity }), profile);
     // After the core heard of it: a will is judged by the rights of the session, which end with it.
     stream.onceClosed(() => admission.closed(opened.session));
   }

@@ -35,6 +35,7 @@ export interface DeviceHttpPorts {
 interface Held {
   readonly session: Session;
   readonly admission: Promise<Admission>;
+  readonly webSockets: WebSocketDoor | undefined;
   rights: Promise<Rights> | undefined;
 }
 
@@ -65,8 +66,12 @@ export class DeviceHttp {
     this.#server.emit('listening');
   }
 
-  /** Takes a TLS connection whose bytes are HTTP. */
-  take(socket: TLSSocket): void {
+  /**
+   * Takes a TLS connection whose bytes are HTTP.
+   *
+   * @param webSockets - In place of the listeners' common door to MQTT, where a port speaks another profile.
+   */
+  take(socket: TLSSocket, webSockets = this.#ports.webSockets): void {
     const fingerprint = peerFingerprint(socket);
     if (fingerprint === undefined) {
       socket.destroy();
@@ -80,7 +85,7 @@ export class DeviceHttp {
       remoteAddress: socket.remoteAddress ?? '',
       end: () => socket.destroy(),
     });
-    const held: Held = { ...opened, rights: undefined };
+    const held: Held = { ...opened, webSockets, rights: undefined };
     this.#held.set(socket, held);
     held.session.refresh = () => {
       held.rights = undefined;
@@ -120,14 +125,14 @@ export class DeviceHttp {
 
   /** Registered as MQTT before it stops being HTTPS: a revocation in between finds it under either. */
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const { log, webSockets } = this.#ports;
+    const { log } = this.#ports;
     const held = socket instanceof TLSSocket ? this.#held.get(socket) : undefined;
-    if (webSockets === undefined || held === undefined || !(socket instanceof TLSSocket)) {
+    if (held?.webSockets === undefined || !(socket instanceof TLSSocket)) {
       socket.destroy();
       return;
     }
     try {
-      await webSockets.upgrade(request, socket, head);
+      await held.webSockets.upgrade(request, socket, head);
       this.#release(held);
     } catch (error) {
       log.error('a connection could not be upgraded', { code: toHoldfastError(error).code });

@@ -1,6 +1,6 @@
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { Clock } from '@holdfast/kernel';
-import { ADMISSION_LIMITS, MQTT_ALPN, type MqttEntrance, TlsDoor } from '../gateway/index.ts';
+import { ADMISSION_LIMITS, MQTT_ALPN, type MqttEntrance, TlsDoor, WebSocketDoor } from '../gateway/index.ts';
 import { HTTPS_ALPN } from './device-http.ts';
 import type { DeviceListenerOptions } from './device-listener.ts';
 
@@ -25,9 +25,11 @@ const BY_NAME: ReadonlyMap<string, Spoken> = new Map([
 export class MuxListener {
   readonly #options: MuxListenerOptions;
   readonly #door: TlsDoor;
+  readonly #webSockets: WebSocketDoor;
 
   constructor(options: MuxListenerOptions) {
     this.#options = options;
+    this.#webSockets = new WebSocketDoor(options.entrance);
     const { http: _http, entrance: _entrance, ...rest } = options;
     this.#door = new TlsDoor({
       ...rest,
@@ -65,7 +67,7 @@ export class MuxListener {
 
   #take(spoken: Spoken | undefined, socket: TLSSocket): void {
     if (spoken === 'mqtt') this.#options.entrance.take(socket);
-    else if (spoken === 'http') this.#options.http.take(socket);
+    else if (spoken === 'http') this.#options.http.take(socket, this.#webSockets);
     else socket.destroy();
   }
 }

@@ -148,7 +148,7 @@ export class ActiveClient implements Client {
   fallBehind(): void {
     this.#relief ??= new Relief();
     const nowMs = this.services.clock.monotonicMs();
-    if (this.#relief.helps(nowMs, this.outbox.taken)) this.services.behind = this.#relief;
+    if (this.#relief.helps(nowMs, this.outbox.taken)) this.services.pressure.behind = this.#relief;
   }
 
   /** The transport has room again, or the turn has ended: sends what waits, and wakes publishers that rest. */

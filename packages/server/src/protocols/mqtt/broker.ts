@@ -39,6 +39,7 @@ export interface MqttBrokerPorts {
   readonly turn: Turn;
   readonly store: DurableStore;
   readonly authenticator: Authenticator;
+  /** Of listeners that name none, and of the topics: which filters match is the same for all of a core's clients. */
   readonly profile: MqttProfile;
   /** Over the profile's, which stand over the defaults. */
   readonly limits?: Partial<MqttLimits>;
@@ -73,6 +74,7 @@ export class MqttBroker {
   readonly limits: MqttLimits;
   readonly #ports: MqttBrokerPorts;
   readonly #services: Services;
+  readonly #byProfile = new Map<string, Services>();
   readonly #connections = new Map<string, Connection>();
   #ticker: Timer | undefined;
   #lastId = 0;
@@ -103,8 +105,9 @@ export class MqttBroker {
       reserved,
       observer,
       scan: createPublishScan(),
-      behind: undefined,
+      pressure: { behind: undefined },
     };
+    this.#byProfile.set(profile.name, this.#services);
   }
 
   /** Loads sessions and retained messages; connections are accepted from then on. */
@@ -129,8 +132,18 @@ export class MqttBroker {
     }
   }
 
-  /** Takes a transport over. @returns the connection's identity, or undefined when there is no room. */
-  accept(transport: Transport): string | undefined {
+  /** The bounds of connections under a profile. */
+  limitsOf(profile: MqttProfile = this.#ports.profile): MqttLimits {
+    return this.#servicesOf(profile).limits;
+  }
+
+  /**
+   * Takes a transport over.
+   *
+   * @param profile - Of the listener it came by.
+   * @returns the connection's identity, or undefined when there is no room.
+   */
+  accept(transport: Transport, profile: MqttProfile = this.#ports.profile): string | undefined {
     if (this.#closing || this.#connections.size >= this.limits.maxConnections) {
       this.metrics.connectionsRefused++;
       transport.destroy();
@@ -140,7 +153,7 @@ export class MqttBroker {
     const connection = new Connection({
       id,
       transport,
-      services: this.#services,
+      services: this.#servicesOf(profile),
       onEnd: (ended) => {
         this.metrics.connectionsEnded++;
         this.#connections.delete(ended.id);
@@ -266,6 +279,15 @@ export class MqttBroker {
       offlineSessions: sessions.offline,
       retainedMessages: router.retainedCount,
     };
+  }
+
+  #servicesOf(profile: MqttProfile): Services {
+    const known = this.#byProfile.get(profile.name);
+    if (known !== undefined) return known;
+    const limits = { ...DEFAULT_LIMITS, ...profile.limits, ...this.#ports.limits };
+    const services = { ...this.#services, profile, limits };
+    this.#byProfile.set(profile.name, services);
+    return services;
   }
 
   #durable(): Promise<void> {

@@ -45,7 +45,7 @@ export class PublishHandler {
     const { services, version } = client;
     const { scan, profile } = services;
     services.metrics.publishesReceived++;
-    services.behind = undefined;
+    services.pressure.behind = undefined;
     scanPublish(first, bytes, body, end, version, scan);
     const { qos, packetId } = scan;
     const options =
@@ -92,7 +92,7 @@ export class PublishHandler {
     if (qos === 0) this.#dispatchUnacknowledged(message);
     else if (qos === 1) this.#acknowledge('puback', packetId, message);
     else this.#keep(packetId, message);
-    if (services.behind !== undefined) client.control.rest(services.behind);
+    if (services.pressure.behind !== undefined) client.control.rest(services.pressure.behind);
   }
 
   /** PUBREL: the message goes on its way only now, so that rights lost meanwhile count (mosquitto 2.0 ChangeLog). */
@@ -105,9 +105,9 @@ export class PublishHandler {
     }
     const expired = isExpired(message, services.clock.now());
     if (!expired && principal.mayPublish(message.topic, message.retain)) {
-      services.behind = undefined;
+      services.pressure.behind = undefined;
       this.#acknowledge('pubcomp', packetId, message);
-      if (services.behind !== undefined) this.#client.control.rest(services.behind);
+      if (services.pressure.behind !== undefined) this.#client.control.rest(services.pressure.behind);
       return;
     }
     // The exchange is completed all the same [MQTT-4.3.3-13].

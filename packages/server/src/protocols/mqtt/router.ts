@@ -66,13 +66,13 @@ export class Router {
   }
 
   /** Retained messages that a new subscription gets, expired ones left out. */
-  retainedFor(subscription: Subscription): Message[] {
+  retainedFor(subscription: Subscription, profile: MqttProfile): Message[] {
     // A shared subscription gets none (MQTT 5, 4.8.2).
     if (subscription.share !== undefined) return [];
     const { filter } = subscription;
     const retained = this.space(subscription.session.realm).retained;
     const wild = filter.includes('+') || filter.includes('#');
-    if (wild && !this.#ports.profile.retainedToWildcards) return [];
+    if (wild && !profile.retainedToWildcards) return [];
     const now = this.#ports.clock.now();
     return retained.match(filter).filter((message) => !isExpired(message, now));
   }

@@ -10,7 +10,7 @@ import type { Relief } from './relief.ts';
 import type { Router } from './router.ts';
 import type { SessionTable } from './session-table.ts';
 
-/** What every connection of one core shares. */
+/** What every connection of one core shares; `profile` and `limits` are those of its listener. */
 export interface Services {
   readonly profile: MqttProfile;
   readonly limits: MqttLimits;
@@ -27,6 +27,6 @@ export interface Services {
   readonly observer: MqttObserver;
   /** Where the PUBLISH at hand is taken apart. */
   readonly scan: PublishScan;
-  /** The subscriber that the PUBLISH at hand found behind. */
-  behind: Relief | undefined;
+  /** The subscriber that the PUBLISH at hand found behind; one place for all profiles. */
+  readonly pressure: { behind: Relief | undefined };
 }

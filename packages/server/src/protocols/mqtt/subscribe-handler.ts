@@ -117,6 +117,8 @@ function sendRetained(client: Client, granted: readonly Granted[]): void {
   const { services, session } = client;
   for (const { subscription, wantsRetained } of granted) {
     if (!wantsRetained) continue;
-    for (const message of services.router.retainedFor(subscription)) deliverRetained(session, subscription, message);
+    for (const message of services.router.retainedFor(subscription, services.profile)) {
+      deliverRetained(session, subscription, message);
+    }
   }
 }

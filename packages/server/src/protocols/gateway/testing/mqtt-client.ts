@@ -123,6 +123,11 @@ export class MqttClient {
     return answer?.kind === 'suback' ? answer.reasons[0] : undefined;
   }
 
+  /** Writes a packet of the test's own making. */
+  send(packet: Uint8Array): void {
+    this.#stream.write(packet);
+  }
+
   publish(topic: string, retain = false): void {
     this.#stream.write(encodePublish({ topic, payload: Buffer.from('x'), retain }, this.#version));
   }
