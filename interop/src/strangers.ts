@@ -6,6 +6,7 @@ import { chromium } from './stranger/chromium.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
 import { espsecure, imgtool } from './stranger/image-tools.ts';
 import { rauc, swupdate } from './stranger/linux-tools.ts';
+import { espSecureCert, nvsGenerator } from './stranger/espressif-factory.ts';
 import { estPasswords } from './stranger/est-passwords.ts';
 import { mbedtls } from './stranger/mbedtls.ts';
 import { mosquitto } from './stranger/mosquitto.ts';
@@ -13,6 +14,7 @@ import { mqttJs } from './stranger/mqtt-js.ts';
 import { paho } from './stranger/paho.ts';
 import { postgres } from './stranger/postgres.ts';
 import { s3 } from './stranger/s3.ts';
+import { gcc, opensslPkcs12, zbar } from './stranger/station-files.ts';
 import { strongswan } from './stranger/strongswan.ts';
 import { nmap, testssl } from './stranger/tls-scanners.ts';
 import { limboSample, mcubootImages, mqttSequences, wycheproof } from './stranger/vectors.ts';
@@ -40,6 +42,11 @@ export const STRANGERS: readonly Stranger[] = [
   s3,
   virtualDevice,
   espsecure,
+  nvsGenerator,
+  espSecureCert,
+  opensslPkcs12,
+  gcc,
+  zbar,
   rauc,
   swupdate,
   chromium,
