@@ -100,6 +100,69 @@ describe('NOR flash', () => {
     expect(replaced.read(0, 1)).toEqual(Uint8Array.of(ERASED));
     expect(replaced.read(0, 8)).toEqual(WORDS);
   });
+
+  it('takes as many writes to a unit as its cells allow, each only clearing bits', () => {
+    const flash = new NorFlash({ ...GEOMETRY, programs: 2 }, new PowerSupply());
+    flash.write(0, Uint8Array.of(0xf0, 0xff, 0xff, 0xff));
+    flash.write(0, Uint8Array.of(0x3f, 0xff, 0xff, 0xff));
+    expect(flash.read(0, 1)).toEqual(Uint8Array.of(0x30));
+    expect(code(() => flash.write(0, new Uint8Array(4)))).toBe('device.flash_refused');
+  });
+
+  it('may erase to zero; then bits only set', () => {
+    const flash = new NorFlash({ ...GEOMETRY, erased: 0x00, programs: 2 }, new PowerSupply());
+    expect(flash.read(0, 4)).toEqual(new Uint8Array(4));
+    flash.write(0, Uint8Array.of(0x0f, 0, 0, 0));
+    flash.write(0, Uint8Array.of(0xf0, 0, 0, 0));
+    expect(flash.read(0, 1)).toEqual(Uint8Array.of(0xff));
+    flash.erase(0);
+    expect(flash.read(0, 4)).toEqual(new Uint8Array(4));
+  });
+
+  it('erases sectors of any size, and nothing beside them', () => {
+    const sectors = [
+      { count: 2, size: 16 },
+      { count: 1, size: 64 },
+    ];
+    const flash = new NorFlash({ ...GEOMETRY, sectors }, new PowerSupply());
+    flash.write(0, new Uint8Array(96));
+    flash.erase(1);
+    expect([flash.size, flash.read(15, 3), flash.read(31, 2)]).toEqual([
+      96,
+      Uint8Array.of(0, ERASED, ERASED),
+      Uint8Array.of(ERASED, 0),
+    ]);
+    flash.erase(2);
+    expect(flash.read(32, 64).every((byte) => byte === ERASED)).toBe(true);
+  });
+
+  it('reads otherwise each time where power sagged in an erase, until it is erased again', () => {
+    const { flash, supply } = flashWith({ kind: 'brown-out', operation: 2, seed: 4 });
+    flash.write(0, new Uint8Array(64));
+    expect(code(() => flash.erase(0))).toBe('device.power_cut');
+    supply.restore();
+    const reads = Array.from({ length: 8 }, () => flash.read(0, 64).join());
+    expect(new Set(reads).size).toBeGreaterThan(1);
+    expect(flash.read(64, 4).every((byte) => byte === ERASED)).toBe(true);
+    flash.erase(0);
+    expect(flash.read(0, 64).every((byte) => byte === ERASED)).toBe(true);
+  });
+
+  it('changes nothing in a locked range until the next reset, a probe included', () => {
+    const supply = new PowerSupply();
+    const flash = new NorFlash(GEOMETRY, supply);
+    flash.write(0, WORDS);
+    flash.lock(0, 8);
+    expect([code(() => flash.erase(0)), code(() => flash.write(4, WORDS))]).toEqual([
+      'device.flash_refused',
+      'device.flash_refused',
+    ]);
+    supply.setPlan([{ kind: 'replace', read: 1, address: 4, bytes: new Uint8Array(8) }]);
+    flash.read(0, 1);
+    expect(flash.read(0, 12)).toEqual(Uint8Array.of(...WORDS, 0, 0, 0, 0));
+    flash.reset();
+    flash.erase(0);
+  });
 });
 
 describe('fuses', () => {

@@ -25,7 +25,7 @@ export const named = ({ chip, strategy }: Booting): string => `${chip} ${strateg
 /** What signs images for a chip and what verifies them there. */
 interface ImageWorld {
   readonly judge: ImageJudge;
-  sign(image: TestImage): Uint8Array;
+  readonly sign: (image: TestImage) => Uint8Array;
 }
 
 export function imageWorld(chip: ChipId, key: TestKey = makeTestKey()): ImageWorld {
