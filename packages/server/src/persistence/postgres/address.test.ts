@@ -19,16 +19,23 @@ function file(name: string, text: string): string {
 const CA = file('ca.pem', '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n');
 
 function resolve(wish: Partial<PostgresWish>) {
-  return resolvePostgres({ store: '', password: undefined, ca: undefined, plaintext: false, environment: {}, ...wish });
+  return resolvePostgres({
+    store: '',
+    password: undefined,
+    ca: undefined,
+    plaintext: false,
+    environment: { PGPASSFILE: '/nowhere' },
+    ...wish,
+  });
 }
 
 describe('the address of the database', () => {
   it('may hold a password where only its owner reads it: a file or a variable', () => {
     const found = { host: 'db.example', port: 6000, user: 'holdfast', database: 'fleet', password: SECRET };
     expect(resolve({ store: `file:${file('url', `${FULL}\n`)}` })).toEqual({ ...found, tls: { ca: undefined } });
-    const environment: Record<string, string | undefined> = { DATABASE: FULL };
+    const environment: Record<string, string | undefined> = { DATABASE: FULL, PGPASSWORD: 'another' };
     expect(resolve({ store: 'env:DATABASE', environment })).toMatchObject(found);
-    expect(environment).toEqual({});
+    expect(environment).toEqual({ PGPASSWORD: 'another' });
   });
 
   it('takes the password of another reference, or none', () => {
@@ -36,6 +43,7 @@ describe('the address of the database', () => {
     const password = `file:${file('password', `${SECRET}\n`)}`;
     expect(resolve({ store, password })).toMatchObject({ port: 5432, password: SECRET });
     expect(resolve({ store }).password).toBeUndefined();
+    expect(resolve({ store, environment: { PGPASSWORD: SECRET } }).password).toBe(SECRET);
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { HoldfastError } from '@holdfast/kernel';
+import { passwordOf } from './password-file.ts';
 
 /** How an operator names the database; nothing of it is a secret. */
 export interface PostgresWish {
@@ -22,7 +23,6 @@ export interface PostgresAddress {
   readonly port: number;
   readonly user: string | undefined;
   readonly database: string | undefined;
-  /** Undefined leaves it to the driver: PGPASSWORD, PGPASSFILE, `~/.pgpass`. */
   readonly password: string | undefined;
   /** False is plaintext. */
   readonly tls: { readonly ca: string | undefined } | false;
@@ -38,12 +38,16 @@ export function resolvePostgres(wish: PostgresWish): PostgresAddress {
   if (given !== '' && isPlainAddress(wish.store)) throw refused('password', 'belongs in a file or a variable');
   const host = decode(url.searchParams.get('host') ?? url.hostname.replace(/^\[(.*)\]$/, '$1'));
   if (host === '') throw refused('host', 'is missing');
-  return {
+  const place = {
     host,
     port: url.port === '' ? PORT : Number(url.port),
     user: decode(url.username) || undefined,
     database: decode(url.pathname.slice(1)) || undefined,
-    password: wish.password === undefined ? given || undefined : textOf(wish.password, wish.environment, 'password'),
+  };
+  const found = given || wish.environment['PGPASSWORD'] || passwordOf(place, wish.environment);
+  return {
+    ...place,
+    password: wish.password === undefined ? found : textOf(wish.password, wish.environment, 'password'),
     tls: tlsOf(url.searchParams.get('sslmode') ?? undefined, host, wish),
   };
 }

@@ -20,7 +20,8 @@ export function clientConfig({ host, port, user, database, password, tls }: Post
     port,
     ...(user === undefined ? {} : { user }),
     ...(database === undefined ? {} : { database }),
-    ...(password === undefined ? {} : { password }),
+    // A function, so that nothing that prints the settings prints it, and the driver looks nowhere else.
+    password: () => password ?? '',
     ssl: tls === false ? false : tlsOptions(host, tls.ca),
     types: TYPES,
     application_name: 'holdfast',
