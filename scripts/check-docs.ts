@@ -18,7 +18,15 @@ interface Block {
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const GUIDES = ['est-with-curl', 'mqtt-with-mosquitto', 'policies', 'aws-iot-sdk', 'virtual-device', 'sign-firmware'];
+const GUIDES = [
+  'est-with-curl',
+  'factory-station',
+  'mqtt-with-mosquitto',
+  'policies',
+  'aws-iot-sdk',
+  'virtual-device',
+  'sign-firmware',
+];
 
 /** Pages that build on each other share a folder and a server. */
 const JOURNEYS: readonly (readonly string[])[] = [['README.md'], GUIDES.map((name) => `docs/guides/${name}.md`)];
