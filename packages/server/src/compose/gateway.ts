@@ -1,4 +1,4 @@
-import type { ServerCredential } from '@holdfast/trust/identity';
+import type { EnrollmentDoor, ServerCredential, ServerKeyDoor } from '@holdfast/trust/identity';
 import type { EventName } from '@holdfast/trust/ports';
 import { encodePem } from '@holdfast/wire/pem';
 import {
@@ -14,6 +14,7 @@ import {
   auditHandshakes,
   EventReactions,
   GatewayPrincipal,
+  fairEnrollment,
   gatewayObserver,
   MqttAuthenticator,
   MqttDoor,
@@ -79,7 +80,8 @@ export async function openGateway(
   const trail = new AuditTrail({ store: database.store, audit: database.audit, clock, log });
   closers.add('refusal log', () => trail.settled());
   const admission = new PeerAdmission({ identifier: rooms.peers, sessions, trail, clock });
-  const broker = await openBroker(foundation, rooms, { presence, sessions, trail, admission });
+  const enrollment = fairEnrollment(rooms.enrollment);
+  const broker = await openBroker(foundation, rooms, { enrollment, presence, sessions, trail, admission });
 
   const reactions = new EventReactions({
     events: database.events,
@@ -93,6 +95,7 @@ export async function openGateway(
   subscribeRooms(foundation, rooms, { broker, presence });
 
   const listeners = await openListeners(foundation, rooms, {
+    enrollment,
     presence,
     sessions,
     admission,
@@ -117,6 +120,8 @@ export async function openGateway(
 }
 
 interface GatewayParts {
+  /** In turn, over all doors. */
+  readonly enrollment: EnrollmentDoor & ServerKeyDoor;
   readonly presence: PresenceBoard;
   readonly sessions: SessionTable;
   readonly trail: AuditTrail;
@@ -149,7 +154,7 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
   });
   const reserved = new AwsIotTopics({
     clock,
-    enrollment: rooms.enrollment,
+    enrollment: parts.enrollment,
     attestation: rooms.attestation,
     jobs: rooms.jobs,
     streams: rooms.streams,
@@ -222,7 +227,8 @@ interface ListenerParts extends GatewayParts {
 
 async function openListeners(foundation: Foundation, rooms: Rooms, parts: ListenerParts) {
   const { clock, log, closers, config, database, tenant, ticketSecret } = foundation;
-  const { authority, enrollment, policyAuthority, access } = rooms;
+  const { authority, policyAuthority, access } = rooms;
+  const { enrollment } = parts;
   let connections = 0;
   const shared = {
     host: config.listen,

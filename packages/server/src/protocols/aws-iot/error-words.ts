@@ -70,6 +70,7 @@ const PROVISIONING: Words<ProvisioningWord> = {
   'identity.approval_pending': UNAVAILABLE,
   'identity.too_many_waiting': UNAVAILABLE,
   'identity.ca_unavailable': UNAVAILABLE,
+  'communication.busy': UNAVAILABLE,
   'store.unavailable': UNAVAILABLE,
   'store.full': UNAVAILABLE,
 };

@@ -1,6 +1,8 @@
+export { AddressRate } from './address-rate.ts';
 export { AuditTrail, auditHandshakes, type RefusedHandshake } from './audit-trail.ts';
 export { EventReactions } from './event-reactions.ts';
-export { ADMISSION_LIMITS, type AdmissionLimits } from './limits.ts';
+export { ADMISSION_LIMITS, type AdmissionLimits, HTTPS_IDENTITY_RATE } from './limits.ts';
+export { fairEnrollment } from './fair-enrollment.ts';
 export { listenOn } from './listen.ts';
 export { MqttAuthenticator } from './mqtt-authenticator.ts';
 export { gatewayObserver, MQTT_ALPN, MqttDoor, purgeMqtt } from './mqtt-door.ts';

@@ -26,6 +26,9 @@ export interface AdmissionLimits {
 /** MQTT connects of one certificate: a device that fails at once and comes again must not keep others out. */
 export const IDENTITY_RATE = { burst: 60, perSecond: 1, remembered: 20_000 } as const;
 
+/** HTTPS connections of one certificate: stock clients open one for each request. */
+export const HTTPS_IDENTITY_RATE = { burst: 2_000, perSecond: 20, remembered: 20_000 } as const;
+
 export const ADMISSION_LIMITS: AdmissionLimits = {
   connections: 50_000,
   connectionsPerAddress: 20_000,

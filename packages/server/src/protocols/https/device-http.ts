@@ -4,7 +4,9 @@ import { TLSSocket } from 'node:tls';
 import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
 import type { AdmittedPeer, PolicyAuthority, Rights } from '@holdfast/trust/communication';
 import {
+  AddressRate,
   type Admission,
+  HTTPS_IDENTITY_RATE,
   type PeerAdmission,
   peerFingerprint,
   type PresenceBoard,
@@ -26,6 +28,8 @@ export interface DeviceHttpPorts {
   readonly presence: PresenceBoard;
   /** Takes connections that ask to speak MQTT in WebSocket; without it nobody may. */
   readonly webSockets?: WebSocketDoor;
+  /** Connections of one certificate; over it a connection is told to come later, and nothing is read for it. */
+  readonly identityRate?: Record<keyof typeof HTTPS_IDENTITY_RATE, number>;
   /** Unique for each connection of the process' life. */
   readonly nextConnectionId: () => string;
   readonly clock: Clock;
@@ -46,6 +50,7 @@ interface Held {
 export class DeviceHttp {
   readonly #ports: DeviceHttpPorts;
   readonly #server: Server;
+  readonly #rate: AddressRate;
   readonly #held = new WeakMap<TLSSocket, Held>();
 
   constructor(ports: DeviceHttpPorts) {
@@ -53,6 +58,8 @@ export class DeviceHttp {
     const routes = new RouteTable(ports.routes);
     const callerOf = (request: IncomingMessage) => this.#callerOf(request);
     this.#ports = ports;
+    const { burst, perSecond, remembered } = ports.identityRate ?? HTTPS_IDENTITY_RATE;
+    this.#rate = new AddressRate(burst, perSecond, remembered);
     this.#server = createServer(
       {
         ...HTTP_SETTINGS,
@@ -77,7 +84,11 @@ export class DeviceHttp {
       socket.destroy();
       return;
     }
-    const { admission, nextConnectionId } = this.#ports;
+    const { admission, clock, nextConnectionId } = this.#ports;
+    if (!this.#rate.take(fingerprint, clock.monotonicMs())) {
+      this.#server.emit('connection', socket);
+      return;
+    }
     const opened = admission.open({
       id: nextConnectionId(),
       protocol: 'https',
@@ -143,7 +154,7 @@ export class DeviceHttp {
   async #callerOf(request: IncomingMessage): Promise<Caller> {
     const { socket } = request;
     const held = socket instanceof TLSSocket ? this.#held.get(socket) : undefined;
-    if (held === undefined) return { kind: 'refused', code: 'communication.session_cut' };
+    if (held === undefined) return { kind: 'refused', code: 'communication.busy' };
     const first = await held.admission;
     return first.kind === 'refused' ? first : this.#judge(held);
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closing, GET, lamp, ListenerWorld, probe } from './testing/listener-world.ts';
+import { claim, closing, GET, lamp, ListenerWorld, probe } from './testing/listener-world.ts';
 
 let world: ListenerWorld;
 beforeEach(async () => {
@@ -16,6 +16,18 @@ describe('the device listener', () => {
     expect(await world.ask('GET', '/hello/there')).toMatchObject({ status: 200, body: 'device there tls-exporter' });
     const old = world.credentials(lamp, { maxVersion: 'TLSv1.2' });
     expect(await world.ask('GET', '/hello/there', old)).toMatchObject({ status: 200, body: 'device there tls-unique' });
+  });
+
+  it('tells a device that connects too often to wait, and serves the others', async () => {
+    const busy = new ListenerWorld({}, { burst: 3, perSecond: 0, remembered: 10 });
+    await busy.start();
+    try {
+      for (let at = 0; at < 3; at++) expect((await busy.ask('GET', '/hello/x')).status).toBe(200);
+      expect(await busy.ask('GET', '/hello/x')).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+      expect((await busy.ask('GET', '/claim-only', busy.credentials(claim))).status).toBe(200);
+    } finally {
+      await busy.close();
+    }
   });
 
   it('shows a device as present while it is connected', async () => {

@@ -14,7 +14,7 @@ import {
 } from '../../gateway/index.ts';
 import { type Issued, TestAuthority } from '../../../testing/test-authority.ts';
 import { TestAudit, TestRegistry } from '../../../testing/test-registry.ts';
-import { DeviceHttp } from '../device-http.ts';
+import { DeviceHttp, type DeviceHttpPorts } from '../device-http.ts';
 import { DeviceListener } from '../device-listener.ts';
 import type { DeviceRoute } from '../device-route.ts';
 
@@ -82,7 +82,7 @@ export class ListenerWorld {
   level: RightsLevel = 'full';
   port = 0;
 
-  constructor(tls: Partial<TlsChoices> = {}) {
+  constructor(tls: Partial<TlsChoices> = {}, identityRate?: DeviceHttpPorts['identityRate']) {
     const { audit, presence, registry, sessions } = this;
     const trail = new AuditTrail({ store: audit, audit, clock: systemClock, log: silentLog });
     let ids = 0;
@@ -102,6 +102,7 @@ export class ListenerWorld {
         admission: new PeerAdmission({ identifier: registry, sessions, trail, clock: systemClock }),
         authority: { rightsOf: () => Promise.resolve(rightsAt(this.level)) },
         presence,
+        ...(identityRate === undefined ? {} : { identityRate }),
         nextConnectionId: () => `connection-${ids++}`,
         clock: systemClock,
         log: silentLog,
