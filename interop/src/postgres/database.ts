@@ -1,6 +1,6 @@
 import { inject } from 'vitest';
-import pg from 'pg';
-import { TEMPLATE } from './address.ts';
+import { clientConfig, connect } from '../../../packages/server/src/persistence/postgres/connect.ts';
+import { addressOf, TEMPLATE } from './address.ts';
 
 let made = 0;
 
@@ -8,16 +8,10 @@ let made = 0;
 export async function freshDatabase(): Promise<string> {
   const first = inject('postgres');
   const name = `t${process.pid}_${(made += 1)}`;
-  const url = new URL(first);
-  const client = new pg.Client({
-    host: url.searchParams.get('host') ?? '',
-    port: Number(url.port),
-    user: url.username,
-    database: 'postgres',
-  });
-  await client.connect();
+  const client = await connect(clientConfig(addressOf(first)));
   await client.query(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE} STRATEGY file_copy`);
   await client.end();
+  const url = new URL(first);
   url.pathname = `/${name}`;
   return url.href;
 }

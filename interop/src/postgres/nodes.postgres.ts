@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stormUnit, wholeUnits } from '../../../packages/server/src/persistence/conformance/storm-unit.ts';
 import type { OpenStore } from '../../../packages/server/src/persistence/index.ts';
 import { openPostgres } from '../../../packages/server/src/persistence/postgres/open.ts';
+import { TestSystem } from '../../../packages/server/src/system/testing/system.ts';
 import { addressOf } from './address.ts';
 import { freshDatabase } from './database.ts';
 
@@ -40,5 +41,36 @@ describe('three nodes on one PostgreSQL', () => {
       outcome.status === 'rejected' ? [outcome.reason.code as unknown] : [],
     );
     expect(codes).toEqual(['store.conflict', 'store.conflict']);
+  });
+});
+
+describe('two servers on one PostgreSQL', () => {
+  it('are one authority: what one enrolls the other serves, and what one revokes the other cuts', async () => {
+    const store = await freshDatabase();
+    const first = await TestSystem.start({ store });
+    const second = await TestSystem.start({ store, rootKey: `file:${first.data}.root-key` });
+    try {
+      await first.addProduct('lamp');
+      const device = await first.enroll('lamp-1');
+      const client = await second.mqtt(device, { id: device.id });
+      expect(client.connack).toBe(0);
+      await first.api.call('devices.revoke', { device: device.id, body: { reason: 'keyCompromise' } });
+      await expect.poll(() => client.disconnect).toBe(0x98);
+      expect((await second.mqtt(device, { id: device.id })).connack ?? 0x87).toBe(0x87);
+      for (const { api } of [first, second]) expect((await api.call('audit.verify', {})).kind).toBe('intact');
+    } finally {
+      await second.close();
+      await first.close();
+    }
+  });
+
+  it('refuse one that has another root key', async () => {
+    const store = await freshDatabase();
+    const first = await TestSystem.start({ store });
+    try {
+      await expect(TestSystem.start({ store })).rejects.toMatchObject({ code: 'storage.root_key_missing' });
+    } finally {
+      await first.close();
+    }
   });
 });

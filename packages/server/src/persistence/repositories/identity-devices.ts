@@ -78,12 +78,12 @@ export class SqlDeviceRepository implements DeviceRepository {
 
   async find(tenant: Tenant, deviceId: DeviceId): Promise<DeviceRecord | undefined> {
     const row = await this.#reader.first(readDevice({ tenant, deviceId }));
-    return row && deviceFromRow(row);
+    return row && fromRow(row);
   }
 
   async findBySerial(tenant: Tenant, serialNumber: string): Promise<DeviceRecord | undefined> {
     const row = await this.#reader.first(readBySerial({ tenant, serialNumber }));
-    return row && deviceFromRow(row);
+    return row && fromRow(row);
   }
 
   async list(tenant: Tenant, filter: DeviceFilter, page: PageRequest): Promise<Page<DeviceRecord>> {
@@ -92,7 +92,7 @@ export class SqlDeviceRepository implements DeviceRepository {
     const rows = await this.#reader.all(
       readPage({ ...filter, tenant, prefix, beyond, after: page.after, limit: page.limit + 1 }),
     );
-    return pageOf(rows.map(deviceFromRow), page, ({ deviceId }) => deviceId);
+    return pageOf(rows.map(fromRow), page, ({ deviceId }) => deviceId);
   }
 
   async groupsOf(tenant: Tenant, deviceId: DeviceId): Promise<readonly string[]> {
@@ -157,7 +157,7 @@ function toRow(device: DeviceRecord): DeviceTable {
   };
 }
 
-export function deviceFromRow(row: DeviceTable): DeviceRecord {
+function fromRow(row: DeviceTable): DeviceRecord {
   return {
     tenant: row.tenant,
     deviceId: row.device_id,
