@@ -1,5 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { createCsr, createSigner, importPrivateKeyPem, sha1Identifier } from '@holdfast/crypto';
+import { DerReader, encodeContext, encodeOid, encodeSequence } from '@holdfast/wire/asn1';
+import { decodeSpki, OID } from '@holdfast/wire/x509';
 import { check, expectEqual, expectThat, type Report, type Stranger } from '../stranger.ts';
 import { HOST, type HoldfastWorld } from '../world/holdfast-world.ts';
 import { debianVersion, succeed, toolVersion } from '../world/run-tool.ts';
@@ -20,6 +23,7 @@ export const estPasswords: Stranger = {
     await makeEstProducts(world);
     await enroll(world, report);
     await takeKey(world, report);
+    await takeSealedKey(world, report);
     await wait(world, report);
   },
 };
@@ -145,6 +149,38 @@ async function wait(world: HoldfastWorld, report: Report): Promise<void> {
     expectEqual([first.status, Number(first.retryAfter) > 0], [202, true], 'status and Retry-After');
     await approve(world, serial);
     expectEqual((await post(world, 'simpleenroll', userpass, files)).status, 200, 'status after approval');
+  });
+}
+
+/** A request that names its own key to encrypt for: asymmetricDecryptKeyIdentifier of RFC 7030 4.4.1.2. */
+async function requestEnvelope(files: Files): Promise<void> {
+  const key = importPrivateKeyPem(
+    (await succeed('openssl', ['pkcs8', '-topk8', '-nocrypt', '-in', files.key])).toString(),
+  );
+  const asymmetricDecryptKeyId = sha1Identifier(decodeSpki(key.publicKey.spki).key);
+  const csr = await createCsr({ subject: [], asymmetricDecryptKeyId }, createSigner(key));
+  writeFileSync(files.csr, Buffer.from(csr).toString('base64'));
+}
+
+async function takeSealedKey(world: HoldfastWorld, report: Report): Promise<void> {
+  await check(report, 'serverkeygen in an envelope: openssl cms opens it, and verifies who made the key', async () => {
+    const { serial, userpass } = await labelFor(world, 'pw', PRODUCTS.keys);
+    const files = await filesFor(world, serial);
+    await requestEnvelope(files);
+    expectEqual((await post(world, 'serverkeygen', userpass, files)).status, 200, 'status');
+    const [sealed = Buffer.alloc(0), certificates = Buffer.alloc(0)] = partsOf(readFileSync(files.answer, 'latin1'));
+    const signed = await succeed('openssl', ['cms', '-decrypt', '-binary', '-inform', 'DER', '-inkey', files.key], {
+      input: sealed,
+    });
+    const wrapped = encodeSequence(encodeOid(OID.signedData), encodeContext(0, signed));
+    const chain = ['-CAfile', world.rootFile, '-purpose', 'any'];
+    const verify = ['cms', '-verify', '-binary', '-inform', 'DER', ...chain];
+    const keys = await succeed('openssl', verify, { input: wrapped });
+    const [key = new Uint8Array()] = new DerReader(keys).sequenceOf('keys', (item) => item.any('key'), 1);
+    const own = await succeed('openssl', ['pkey', '-inform', 'DER', '-pubout'], { input: key });
+    const pem = await succeed('openssl', ['pkcs7', '-inform', 'DER', '-print_certs'], { input: certificates });
+    const certified = await succeed('openssl', ['x509', '-noout', '-pubkey'], { input: pem });
+    expectEqual(own.toString(), certified.toString(), 'public key');
   });
 }
 

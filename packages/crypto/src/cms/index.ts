@@ -1,3 +1,4 @@
+export { envelopePrivateKey, isKeyIdentifierOf, type KeyPackageSigner, takesEnvelopes } from './enveloped-key.ts';
 export {
   type CmsSigner,
   type CmsSignOptions,

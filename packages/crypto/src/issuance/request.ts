@@ -56,10 +56,12 @@ export async function createCsr(
     readonly subject: readonly NamePart[];
     readonly subjectAltName?: readonly GeneralName[];
     readonly challengePassword?: string;
+    /** Whom a key that the server makes is to be encrypted for. */
+    readonly asymmetricDecryptKeyId?: Uint8Array;
   },
   signer: Signer,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { subjectAltName = [], challengePassword } = input;
+  const { subjectAltName = [], challengePassword, asymmetricDecryptKeyId } = input;
   const tbs = encodeCertificationRequestInfo({
     subject: encodeName(input.subject),
     spki: signer.publicKeySpki,
@@ -68,6 +70,7 @@ export async function createCsr(
         ? []
         : [encodeExtension(OID.subjectAltName, false, encodeGeneralNames(subjectAltName))],
     ...(challengePassword === undefined ? {} : { challengePassword }),
+    ...(asymmetricDecryptKeyId === undefined ? {} : { asymmetricDecryptKeyId }),
   });
   return encodeSigned(tbs, encodeSignatureAlgorithm(signer.algorithm), await signer.sign(tbs));
 }

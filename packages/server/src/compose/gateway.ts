@@ -1,3 +1,4 @@
+import { createSigner, type KeyPackageSigner } from '@holdfast/crypto';
 import type { EnrollmentDoor, ServerCredential, ServerKeyDoor } from '@holdfast/trust/identity';
 import type { EventName } from '@holdfast/trust/ports';
 import { encodePem } from '@holdfast/wire/pem';
@@ -94,6 +95,7 @@ export async function openGateway(
   closers.add('event reactions', () => reactions.close());
   subscribeRooms(foundation, rooms, { broker, presence });
 
+  let shown = credential;
   const listeners = await openListeners(foundation, rooms, {
     enrollment,
     presence,
@@ -102,6 +104,10 @@ export async function openGateway(
     broker,
     trail,
     credential,
+    keySigner: () => ({
+      certificates: [shown.certificateDer, ...shown.chainDer],
+      signer: createSigner(shown.privateKey),
+    }),
   });
   return {
     presence,
@@ -110,6 +116,7 @@ export async function openGateway(
     trail,
     ports: listeners.ports,
     replaceCertificate(renewed) {
+      shown = renewed;
       const clientCas = rooms.authority.trustedDer.map((der) => encodePem('CERTIFICATE', der));
       for (const { door, asksForCertificate } of listeners.doors) {
         door.replace(materialOf(renewed), asksForCertificate ? clientCas : undefined);
@@ -222,6 +229,8 @@ function subscribeRooms(
 
 interface ListenerParts extends GatewayParts {
   readonly broker: MqttBroker;
+  /** The server's certificate in force and its key. */
+  readonly keySigner: () => Omit<KeyPackageSigner, 'signingTime'>;
   readonly credential: ServerCredential;
 }
 
@@ -247,6 +256,8 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     tenant,
     passwords: rooms.passwords,
     products: rooms.repositories.products,
+    random: foundation.random,
+    keySigner: () => ({ ...parts.keySigner(), signingTime: clock.now() }),
     base64: 'by-client',
   });
   const routes = [...est, ...artifactRoutes({ access }), ...openDataRoutes(foundation, rooms, parts), WEB_SOCKET_ROUTE];

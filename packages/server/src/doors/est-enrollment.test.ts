@@ -1,8 +1,8 @@
-import { generatePrivateKey, type PrivateKey, importPrivateKey } from '@holdfast/crypto';
+import { generatePrivateKey, importPrivateKey, type PrivateKey, sha1Identifier } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
 import type { DirectEnrollment, EnrollmentContext } from '@holdfast/trust/identity';
 import type { ClaimPrincipal } from '@holdfast/trust/principal';
-import { decodeCertificate } from '@holdfast/wire/x509';
+import { decodeCertificate, decodeSpki } from '@holdfast/wire/x509';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ADMIN, connection, type IdentityWorld, makeCsr, openIdentityWorld } from '../testing/identity-world.ts';
 
@@ -40,7 +40,8 @@ const simple = async (context: EnrollmentContext, key?: PrivateKey): Promise<Dir
 const serverKey = async (context: EnrollmentContext, key?: PrivateKey): Promise<DirectEnrollment> =>
   world.enrollment.enrollWithServerKey(claim, await makeCsr(key ? { key } : {}), context);
 const markUsed = async (deviceId: string): Promise<void> => {
-  const [certificate] = await world.repositories.certificates.ofDevice('default', deviceId);
+  const all = await world.repositories.certificates.ofDevice('default', deviceId);
+  const certificate = all.find(({ state }) => state === 'active');
   if (certificate === undefined) throw new TypeError('no certificate');
   const firstUsedAt = world.clock.now();
   await world.opened.store.commit([world.repositories.certificates.changing(certificate, { firstUsedAt })]);
@@ -151,6 +152,17 @@ describe('a key made by the server', () => {
     const context = await withPassword();
     await serverKey(context);
     await expect(serverKey(context)).rejects.toThrowError(coded('identity.bad_password'));
+  });
+
+  it('is meant for the key of the request when the request names that, and for no other', async () => {
+    const context = await withPassword();
+    const key = await generatePrivateKey('P-256');
+    const ask = async (asymmetricDecryptKeyId: Uint8Array) =>
+      world.enrollment.enrollWithServerKey(claim, await makeCsr({ key, asymmetricDecryptKeyId }), context);
+    await expect(ask(Uint8Array.of(1, 2, 3))).rejects.toThrowError(coded('identity.unknown_decrypt_key'));
+    const own = sha1Identifier(decodeSpki(key.publicKey.spki).key);
+    const { encryptFor } = await ask(own);
+    expect([encryptFor?.key.spki, encryptFor?.keyIdentifier]).toEqual([key.publicKey.spki, own]);
   });
 
   it('is refused at this door unless the product lets it', async () => {

@@ -1,10 +1,17 @@
 import { once } from 'node:events';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { createCsr, createSigner, generatePrivateKey, importPrivateKey, type PrivateKey } from '@holdfast/crypto';
+import {
+  createCsr,
+  createSigner,
+  generatePrivateKey,
+  importPrivateKey,
+  type PrivateKey,
+  sha1Identifier,
+} from '@holdfast/crypto';
 import { decodeBase64, encodeBase64 } from '@holdfast/kernel';
 import { decodeCertsOnly } from '@holdfast/wire/cms';
 import { decodeCsrAttributes } from '@holdfast/wire/est';
-import { decodeCertificate, OID } from '@holdfast/wire/x509';
+import { decodeCertificate, decodeSpki, OID } from '@holdfast/wire/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HttpAnswer } from './testing/https-ask.ts';
 import { credentialOf, csrFor, issuedPem, TestSystem } from './testing/system.ts';
@@ -192,6 +199,19 @@ describe('a key made by the server', () => {
     expect(decodeCertificate(der).spki.raw).toEqual(importPrivateKey(key?.der ?? new Uint8Array()).publicKey.spki);
     const shown = await system.api.call('devices.show', { device: serial });
     expect(shown.certificates).toMatchObject([{ keyOrigin: 'server' }]);
+  });
+
+  it('comes in an envelope for the key of the request when the request asks for that', async () => {
+    const { basic } = await labelled('chip');
+    const key = await generatePrivateKey('P-256');
+    const asymmetricDecryptKeyId = sha1Identifier(decodeSpki(key.publicKey.spki).key);
+    const csr = await createCsr({ subject: [], asymmetricDecryptKeyId }, createSigner(key));
+    const [sealed, certificate] = partsOf(await post('serverkeygen', { basic, csr }));
+    expect([sealed?.type, certificate?.type]).toEqual([
+      'application/pkcs7-mime; smime-type=server-generated-key',
+      'application/pkcs7-mime; smime-type=certs-only',
+    ]);
+    expect(Buffer.from(sealed?.der ?? []).includes(Buffer.from(asymmetricDecryptKeyId))).toBe(true);
   });
 
   it('is refused where the product does not let it', async () => {

@@ -49,6 +49,8 @@ const est = estRoutes({
   enrollment: { enrollDirect: unreached, renew: unreached, enrollWithServerKey: unreached },
   passwords: { check: unreached },
   products: { find: unreached, list: unreached },
+  keySigner: unreached,
+  random: { bytes: unreached },
   chainDer: unreached,
   base64: 'wrapped',
 });

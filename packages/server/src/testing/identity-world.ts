@@ -173,15 +173,17 @@ export interface CsrWish {
   readonly commonName?: string;
   readonly names?: readonly GeneralName[];
   readonly challengePassword?: string;
+  readonly asymmetricDecryptKeyId?: Uint8Array;
 }
 
 export async function makeCsr(wish: CsrWish = {}): Promise<Uint8Array> {
-  const { key, commonName = 'ignored', names, challengePassword } = wish;
+  const { key, commonName = 'ignored', names, challengePassword, asymmetricDecryptKeyId } = wish;
   return createCsr(
     {
       subject: [{ type: 'commonName', value: commonName }],
       ...(names === undefined ? {} : { subjectAltName: names }),
       ...(challengePassword === undefined ? {} : { challengePassword }),
+      ...(asymmetricDecryptKeyId === undefined ? {} : { asymmetricDecryptKeyId }),
     },
     createSigner(key ?? (await generatePrivateKey('P-256'))),
   );

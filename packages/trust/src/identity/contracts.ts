@@ -1,3 +1,4 @@
+import type { PublicKey } from '@holdfast/crypto';
 import type { EpochMs, ErrorCode } from '@holdfast/kernel';
 import type {
   CertificateRecord,
@@ -27,6 +28,18 @@ export interface EnrollmentContext {
     | undefined;
   /** What opened the claim when it was not its certificate. */
   readonly password?: OneTimePassword | undefined;
+  /** What a factory station says of the device in its hands. */
+  readonly station?: StationContext | undefined;
+  /** Which device a TPM was listed for. */
+  readonly endorsed?: { readonly serialNumber: string } | undefined;
+}
+
+export interface StationContext {
+  /** Which device the request is for. */
+  readonly serialNumber: string;
+  readonly keyOrigin: 'device' | 'station';
+  /** Who answers for the station, by the actor text of the audit log. */
+  readonly operator: string;
 }
 
 /** A PKCS#10 request, or the wish that the server makes the key. */
@@ -60,6 +73,14 @@ export interface DirectEnrollment {
   readonly certificateDer: Uint8Array;
   /** PKCS#8 DER when the server made the key; shown this once. */
   readonly privateKeyPkcs8: Uint8Array | undefined;
+  /** Whom that key is to be encrypted for, beside what TLS does. */
+  readonly encryptFor: EnvelopeKey | undefined;
+}
+
+/** A public key, and the identifier its holder named it by. */
+export interface EnvelopeKey {
+  readonly key: PublicKey;
+  readonly keyIdentifier: Uint8Array;
 }
 
 /** What protocol adapters ask. Every refusal is a coded error of the enrollment policy table. */
@@ -106,6 +127,23 @@ export type PeerVerdict =
 export interface PeerIdentifier {
   /** @throws `store.unavailable` when the registry does not answer: the caller refuses the peer. */
   identify(fingerprint: Fingerprint, now: EpochMs): Promise<PeerVerdict>;
+}
+
+/** The certificates a peer has shown, its own first proven by TLS. */
+export interface PresentedChain {
+  readonly leafDer: Uint8Array;
+  /** What it sent besides, in any order. */
+  readonly chainDer: readonly Uint8Array[];
+}
+
+/** Told of certificates that the registry does not know. */
+export interface Newcomers {
+  /**
+   * Registers the certificate, or keeps it for an operator; nothing when no registered authority issued it.
+   *
+   * @throws the coded refusal of the enrollment policy table
+   */
+  meet(presented: PresentedChain, context: EnrollmentContext): Promise<void>;
 }
 
 /** One take-over of a device's session by another connection. */

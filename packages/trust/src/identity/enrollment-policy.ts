@@ -1,6 +1,7 @@
 import type { EpochMs, ErrorCode } from '@holdfast/kernel';
 import { TEMPLATE_LIMITS } from '@holdfast/wire/aws-iot';
 import type {
+  CertificateRecord,
   ClaimRecord,
   ClaimSerial,
   DeviceRecord,
@@ -87,7 +88,7 @@ export interface KeyFacts {
   readonly binding: 'absent' | 'matches' | 'differs';
   /** Whether the connection has a name that every client knows to put into a request: TLS 1.2 (RFC 5929 3). */
   readonly isBindable: boolean;
-  readonly keyOrigin: 'device' | 'server';
+  readonly keyOrigin: CertificateRecord['keyOrigin'];
   readonly door: EnrollmentDoorName;
   /** Undefined where the product is gone: other rules refuse that. */
   readonly terms: EnrollmentTerms | undefined;
@@ -100,6 +101,8 @@ export interface CertificateRequestFacts {
   readonly uris: readonly string[];
   /** Names of any other kind asked for. */
   readonly otherNames: number;
+  /** Whether a key made here is to be encrypted for a key that we do not have. */
+  readonly unknownDecryptKey: boolean;
 }
 
 export const KEY_RULES: readonly PolicyRule<KeyFacts>[] = [
@@ -152,7 +155,14 @@ export const KEY_RULES: readonly PolicyRule<KeyFacts>[] = [
     code: 'identity.server_key_refused',
     audit: REFUSED,
     broken: ({ keyOrigin, door, terms }) =>
-      keyOrigin === 'server' && terms !== undefined && !mayMakeKey(terms.serverKeys, door),
+      keyOrigin !== 'device' && terms !== undefined && !mayMakeKey(terms.serverKeys, keyOrigin, door),
+  },
+  {
+    rule: 'known-decrypt-key',
+    attack: 'a key handed out in clear to whoever asked for it encrypted',
+    code: 'identity.unknown_decrypt_key',
+    audit: REFUSED,
+    broken: ({ keyOrigin, request }) => keyOrigin === 'server' && request?.unknownDecryptKey === true,
   },
   {
     rule: 'key-has-one-owner',
@@ -306,7 +316,12 @@ export const REGISTRATION_RULES: readonly PolicyRule<RegistrationFacts>[] = [
   },
 ];
 
-function mayMakeKey(allowed: EnrollmentTerms['serverKeys'], door: EnrollmentDoorName): boolean {
+function mayMakeKey(
+  allowed: EnrollmentTerms['serverKeys'],
+  keyOrigin: CertificateRecord['keyOrigin'],
+  door: EnrollmentDoorName,
+): boolean {
+  if (keyOrigin === 'station') return allowed !== 'never';
   return allowed === 'everywhere' || (allowed === 'aws' && door === 'aws-claim');
 }
 

@@ -100,8 +100,10 @@ export class EstEnrollment {
     const lost = isServerKey ? await this.#lostAnswer(asked, claimFacts.now) : undefined;
     const issued = history.unused ?? lost;
     await this.#demandPassword(asked, { issued: issued !== undefined, now: claimFacts.now });
-    const serial = password?.serialNumber
-      ? ({ kind: 'named', serialNumber: password.serialNumber } as const)
+    const named =
+      password?.serialNumber ?? asking.context.station?.serialNumber ?? asking.context.endorsed?.serialNumber;
+    const serial = named
+      ? ({ kind: 'named', serialNumber: named } as const)
       : await this.#records.expectedSerial(claimFacts.claim, requester?.spkiSha256);
     const expected = issued?.device.deviceId ?? (serial.kind === 'named' ? serial.serialNumber : undefined);
     const applicant = await this.#gate.demandKey(asking, {
@@ -110,6 +112,10 @@ export class EstEnrollment {
       ownName: expected === undefined ? undefined : deviceUri(principal.tenant, expected),
       product: claimFacts.product,
     });
+    // A station that asks for one device must not be handed the certificate of another.
+    if (issued && serial.kind === 'named' && issued.device.serialNumber !== serial.serialNumber) {
+      return this.#gate.refuse(asking, 'identity.key_reuse', 'key-of-this-device');
+    }
     if (history.unused) return answerOf(history.unused.device.deviceId, history.unused.certificate, applicant);
     if (lost) return this.#answerAgain(lost, { asking, applicant, claimFacts });
     await this.#gate.demand(QUOTA_RULES, claimFacts, asking, applicant.spkiSha256);
@@ -235,5 +241,6 @@ export class EstEnrollment {
 }
 
 function answerOf(deviceId: string, certificate: CertificateRecord, applicant: Applicant): DirectEnrollment {
-  return { deviceId, certificateDer: certificate.der, privateKeyPkcs8: applicant.privateKeyPkcs8 };
+  const { privateKeyPkcs8, encryptFor } = applicant;
+  return { deviceId, certificateDer: certificate.der, privateKeyPkcs8, encryptFor };
 }

@@ -17,7 +17,7 @@ export interface BootLayout {
 export interface EnrollmentTerms {
   /** `operator`: a device waits for its certificate until an operator has approved it. */
   readonly approval: 'automatic' | 'operator';
-  /** Where the server may make a device's key: nowhere, where AWS IoT has it, or at every door. */
+  /** Where the server may make a device's key: nowhere (nor a factory station), where AWS IoT has it, or everywhere. */
   readonly serverKeys: 'never' | 'aws' | 'everywhere';
   /** Whether a request over TLS 1.2 must be bound to its connection (RFC 7030 3.5). */
   readonly binding: 'if-present' | 'required';

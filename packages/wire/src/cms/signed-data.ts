@@ -128,10 +128,14 @@ function readAttributes(covered: Uint8Array): { messageDigest: Uint8Array; signi
 }
 
 /** The attributes a signer signs, as SET OF. @param signingTime - milliseconds since the Unix epoch; cut to the second. */
-export function encodeSignedAttributes(messageDigest: Uint8Array, signingTime: number): Uint8Array<ArrayBuffer> {
+export function encodeSignedAttributes(
+  messageDigest: Uint8Array,
+  signingTime: number,
+  contentType: string = OID.data,
+): Uint8Array<ArrayBuffer> {
   const attribute = (type: string, value: Uint8Array) => encodeSequence(encodeOid(type), encodeSetOf(value));
   return encodeSetOf(
-    attribute(OID.contentType, encodeOid(OID.data)),
+    attribute(OID.contentType, encodeOid(contentType)),
     attribute(OID.signingTime, encodeTime(signingTime)),
     attribute(OID.messageDigest, encodeOctetString(messageDigest)),
   );
@@ -139,6 +143,8 @@ export function encodeSignedAttributes(messageDigest: Uint8Array, signingTime: n
 
 /** What a SignedData is put together from; algorithms are whole AlgorithmIdentifiers. */
 export interface SignedDataInput {
+  /** Plain data unless given. */
+  readonly contentType?: string;
   /** Left out of the file when undefined. */
   readonly content: Uint8Array | undefined;
   readonly certificates: readonly Uint8Array[];
@@ -153,7 +159,22 @@ export interface SignedDataInput {
 
 /** A SignedData by the certificate with this issuer and serial. */
 export function encodeSignedData(input: SignedDataInput): Uint8Array<ArrayBuffer> {
-  const { content, certificates, issuer, serial, digestAlgorithm, signatureAlgorithm, covered, signature } = input;
+  return encodeSequence(encodeOid(OID.signedData), encodeContext(0, encodeSignedDataContent(input)));
+}
+
+/** The same without its ContentInfo, as an envelope encrypts it. */
+export function encodeSignedDataContent(input: SignedDataInput): Uint8Array<ArrayBuffer> {
+  const {
+    contentType = OID.data,
+    content,
+    certificates,
+    issuer,
+    serial,
+    digestAlgorithm,
+    signatureAlgorithm,
+    covered,
+    signature,
+  } = input;
   const octets = content === undefined ? [] : [encodeContext(0, encodeOctetString(content))];
   const serialNumber = concatBytes(Uint8Array.of(TAG.integer, serial.length), serial);
   const signerInfo = encodeSequence(
@@ -164,14 +185,14 @@ export function encodeSignedData(input: SignedDataInput): Uint8Array<ArrayBuffer
     signatureAlgorithm,
     encodeOctetString(signature),
   );
-  const signedData = encodeSequence(
-    encodeInteger(1),
+  return encodeSequence(
+    // RFC 5652 5.1: 3 for anything but plain data.
+    encodeInteger(contentType === OID.data ? 1 : 3),
     encodeSetOf(digestAlgorithm),
-    encodeSequence(encodeOid(OID.data), ...octets),
+    encodeSequence(encodeOid(contentType), ...octets),
     encodeContext(0, ...certificates),
     encodeSetOf(signerInfo),
   );
-  return encodeSequence(encodeOid(OID.signedData), encodeContext(0, signedData));
 }
 
 function malformed(field: string): HoldfastError {

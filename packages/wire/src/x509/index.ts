@@ -97,7 +97,12 @@ export {
   type OcspSingleResponse,
 } from './ocsp-response.ts';
 export { OID } from './oids.ts';
-export { decodePrivateKeyInfo, encodePrivateKeyInfo, type PrivateKeyInfo } from './private-key.ts';
+export {
+  decodePrivateKeyInfo,
+  encodeAsymmetricKeyPackage,
+  encodePrivateKeyInfo,
+  type PrivateKeyInfo,
+} from './private-key.ts';
 export { type CertificateProfile, type ProfileRow, PROFILES } from './profiles.ts';
 export {
   decodeRsaPublicKey,

@@ -94,9 +94,16 @@ export const OID = {
   // CMS: RFC 5652.
   data: '1.2.840.113549.1.7.1',
   signedData: '1.2.840.113549.1.7.2',
+  envelopedData: '1.2.840.113549.1.7.3',
   contentType: '1.2.840.113549.1.9.3',
   messageDigest: '1.2.840.113549.1.9.4',
   signingTime: '1.2.840.113549.1.9.5',
+  asymmetricKeyPackage: '2.16.840.1.101.2.1.2.78.5',
+  // Envelopes: RFC 5753, RFC 3565, RFC 3560.
+  ecdhSha256Kdf: '1.3.132.1.11.1',
+  aes256Wrap: '2.16.840.1.101.3.4.1.45',
+  aes256Cbc: '2.16.840.1.101.3.4.1.42',
+  rsaesOaep: '1.2.840.113549.1.1.7',
   // DICE: TCG DICE Attestation Architecture, Open DICE specification.
   tcbInfo: '2.23.133.5.4.1',
   openDiceInput: '1.3.6.1.4.1.11129.2.1.24',

@@ -35,3 +35,8 @@ export function decodePrivateKeyInfo(bytes: Uint8Array): PrivateKeyInfo {
 export function encodePrivateKeyInfo(algorithm: Uint8Array, key: Uint8Array): Uint8Array<ArrayBuffer> {
   return encodeSequence(encodeInteger(0), algorithm, encodeOctetString(key));
 }
+
+/** AsymmetricKeyPackage of whole PrivateKeyInfos (RFC 5958 section 2). */
+export function encodeAsymmetricKeyPackage(keys: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return encodeSequence(...keys);
+}

@@ -4,6 +4,7 @@ import {
   decodeDer,
   type DerReader,
   encodeInteger,
+  encodeOctetString,
   encodeOid,
   encodePrintableString,
   encodeSequence,
@@ -30,6 +31,8 @@ export interface CertificationRequestInfo {
   readonly requested: KnownExtensions;
   /** Text of challengePassword, where EST clients put their channel binding (RFC 7030 3.5). */
   readonly challengePassword: string | undefined;
+  /** Whom a key that the server makes is to be encrypted for (RFC 7030 4.4.1.2). */
+  readonly asymmetricDecryptKeyId: Uint8Array | undefined;
   readonly signatureAlgorithm: AlgorithmIdentifier;
   readonly signature: Uint8Array;
 }
@@ -60,6 +63,8 @@ export function encodeCertificationRequestInfo(input: {
   readonly spki: Uint8Array;
   readonly extensions?: readonly Uint8Array[];
   readonly challengePassword?: string;
+  /** RFC 7030 4.4.1.2: the key a server's key is to be encrypted for. */
+  readonly asymmetricDecryptKeyId?: Uint8Array;
 }): Uint8Array<ArrayBuffer> {
   const attributes: Uint8Array[] = [];
   if (input.challengePassword !== undefined) {
@@ -67,6 +72,9 @@ export function encodeCertificationRequestInfo(input: {
   }
   if (input.extensions !== undefined && input.extensions.length > 0) {
     attributes.push(encodeAttribute(OID.extensionRequest, encodeSequence(...input.extensions)));
+  }
+  if (input.asymmetricDecryptKeyId !== undefined) {
+    attributes.push(encodeAttribute(OID.asymmetricDecryptKeyId, encodeOctetString(input.asymmetricDecryptKeyId)));
   }
   const sorted = encodeSetOf(...attributes);
   sorted[0] = contextConstructed(0);
@@ -78,6 +86,7 @@ interface Attributes {
   readonly requestedExtensions: readonly Extension[];
   readonly requested: KnownExtensions;
   readonly challengePassword: string | undefined;
+  readonly asymmetricDecryptKeyId: Uint8Array | undefined;
 }
 
 function decodeInfo(tbs: Uint8Array): Attributes & { subject: Name; spki: SubjectPublicKeyInfo } {
@@ -115,6 +124,7 @@ function readAttributes(attributes: readonly Attribute[]): Attributes {
   }
   const extensions = attributes.find(({ type }) => type === OID.extensionRequest);
   const challenge = attributes.find(({ type }) => type === OID.challengePassword);
+  const decryptKey = attributes.find(({ type }) => type === OID.asymmetricDecryptKeyId);
   const requestedExtensions =
     extensions === undefined ? [] : decodeDer(extensions.value, 'extensionRequest', readExtensions);
   return {
@@ -122,6 +132,8 @@ function readAttributes(attributes: readonly Attribute[]): Attributes {
     requestedExtensions,
     requested: decodeKnownExtensions(requestedExtensions),
     challengePassword: challenge === undefined ? undefined : readChallenge(challenge.value),
+    asymmetricDecryptKeyId:
+      decryptKey && decodeDer(decryptKey.value, 'decryptKeyId', (reader) => reader.octetString('decryptKeyId')),
   };
 }
 

@@ -1,4 +1,4 @@
-import { encodeBase64, encodeUtf8, HoldfastError } from '@holdfast/kernel';
+import { encodeBase64, encodeUtf8, HoldfastError, systemRandom } from '@holdfast/kernel';
 import type { ClaimPrincipal, DevicePrincipal } from '@holdfast/trust/principal';
 import { decodeCertsOnly } from '@holdfast/wire/cms';
 import { decodeCsrAttributes, decodeEstBody, deviceCsrAttributes } from '@holdfast/wire/est';
@@ -10,6 +10,9 @@ import type { DeviceRequest, DeviceResponse, DeviceRoute } from '../https/device
 import { type EstPorts, estRoutes } from './est-routes.ts';
 
 const ROOT = '/.well-known/est';
+const unreached = (): never => {
+  throw new HoldfastError('kernel.internal');
+};
 
 function textOf({ body }: DeviceResponse): string {
   if (typeof body !== 'string') throw new TypeError('EST answers are text');
@@ -32,6 +35,8 @@ describe('EST', () => {
       tenant: 'default',
       passwords: world.passwords,
       products: world.repositories.products,
+      random: systemRandom,
+      keySigner: unreached,
       base64: 'by-client',
     };
     routes = estRoutes(ports);

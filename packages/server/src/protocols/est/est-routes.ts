@@ -1,5 +1,6 @@
-import { HoldfastError } from '@holdfast/kernel';
-import type { EnrollmentContext, EnrollmentDoor, ServerKeyDoor } from '@holdfast/trust/identity';
+import { envelopePrivateKey, type KeyPackageSigner } from '@holdfast/crypto';
+import { HoldfastError, type Random } from '@holdfast/kernel';
+import type { DirectEnrollment, EnrollmentContext, EnrollmentDoor, ServerKeyDoor } from '@holdfast/trust/identity';
 import type { EnrollmentTerms, OneTimePassword, ProductRepository } from '@holdfast/trust/ports';
 import { encodeCertsOnly } from '@holdfast/wire/cms';
 import {
@@ -23,6 +24,9 @@ export interface EstPorts extends ClaimantPorts {
   /** A label is the name of a product. */
   readonly products: Pick<ProductRepository, 'find' | 'list'>;
   readonly base64: EstAnswerForm;
+  /** Vouches for keys made here (RFC 7030 4.4.2): the server, by its own certificate. */
+  readonly keySigner: () => KeyPackageSigner;
+  readonly random: Random;
 }
 
 interface OperationRow {
@@ -99,9 +103,18 @@ async function enroll(ports: EstPorts, request: DeviceRequest): Promise<DeviceRe
 async function enrollWithServerKey(ports: EstPorts, request: DeviceRequest): Promise<DeviceResponse> {
   const { claim, password } = await claimantOf(ports, request);
   const made = await ports.enrollment.enrollWithServerKey(claim, csrOf(request), contextOf(request, password));
-  if (made.privateKeyPkcs8 === undefined) throw new HoldfastError('kernel.internal', { reason: 'no key' });
-  const key = { mediaType: EST_MEDIA.key, der: made.privateKeyPkcs8 };
-  return issuedWithKey(request, ports.base64, { key, certificateDer: made.certificateDer });
+  return issuedWithKey(request, ports.base64, {
+    key: await handOver(ports, made),
+    certificateDer: made.certificateDer,
+  });
+}
+
+/** In clear inside TLS, or in an envelope when the request asked for one. */
+async function handOver({ keySigner, random }: EstPorts, { privateKeyPkcs8, encryptFor }: DirectEnrollment) {
+  if (privateKeyPkcs8 === undefined) throw new HoldfastError('kernel.internal', { reason: 'no key' });
+  if (encryptFor === undefined) return { mediaType: EST_MEDIA.key, der: privateKeyPkcs8 };
+  const der = await envelopePrivateKey(privateKeyPkcs8, encryptFor, keySigner(), random);
+  return { mediaType: EST_MEDIA.envelopedKey, der };
 }
 
 /** @returns undefined where no product is named. @throws `request.not_found` for a label that names none */
