@@ -27,6 +27,7 @@ export {
 export { EstClient, type EstReply, type EstServer } from './enroll/est-client.ts';
 export { type ProvisioningPlan, provisionFleetDevice, recoverFleetDevice } from './enroll/fleet-provisioning.ts';
 export { renewalTime } from './enroll/renewal.ts';
+export { enrollByTpm, type PostJson, type TpmEnrollmentParts } from './enroll/tpm-enrollment.ts';
 export { type FactoryOrder, type ManufacturedDevice, manufactureDevice, openDevice } from './factory/manufacture.ts';
 export { HttpsClient, type HttpsReply, type HttpsRequest } from './net/https-client.ts';
 export {

@@ -136,7 +136,7 @@ export class DeviceAgent {
   /** One enrollment, renewal or session. @returns undefined after a failure that time may mend */
   async #attempt(life: Life, signal: AbortSignal): Promise<SessionEnd | undefined> {
     try {
-      return await this.#session(await this.#identity(signal), life, signal);
+      return await this.#session(await this.#identity(life, signal), life, signal);
     } catch (error) {
       const { code, details } = toHoldfastError(error);
       if (FATAL.has(code) || !HoldfastError.is(error)) throw error;
@@ -150,9 +150,11 @@ export class DeviceAgent {
     }
   }
 
-  async #identity(signal: AbortSignal): Promise<DeviceIdentity> {
+  async #identity({ boot }: Life, signal: AbortSignal): Promise<DeviceIdentity> {
     const kept = await this.#identities.load();
     if (kept !== undefined) return kept;
+    // No key is made while nothing but the boot stages can vouch for the device.
+    if (boot.kind === 'safe-mode') throw new HoldfastError('device.not_enrolled', { mode: boot.kind });
     const identity = await this.#enroller().enroll(signal);
     const { deviceId, certificate } = identity;
     this.#options.onEvent?.({ kind: 'enrolled', deviceId, notAfter: certificate.validity.notAfter });

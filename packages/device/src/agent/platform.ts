@@ -5,7 +5,7 @@ import type { BootResult } from '@holdfast/crypto/virtual-chip';
 export interface DevicePlatform {
   /** Resets the device and runs its boot stages. @throws `device.power_cut` */
   boot(): BootResult;
-  /** The application is up. */
+  /** What runs is up: the application, or in safe mode the part that took an update. */
   markAlive(): void;
   readonly updateSlot: Slot & {
     /** The next reset boots the image in the slot on trial. */

@@ -75,7 +75,10 @@ export class Updater {
     await this.#download(jobId, job, manifest, signal);
     await this.#report(jobId, { step: 'restarting', version: manifest.version });
     this.#parts.records.pending.save({ jobId, release, phase: 'staged', attempts });
-    this.#parts.options.platform.updateSlot.requestTest();
+    const { platform } = this.#parts.options;
+    platform.updateSlot.requestTest();
+    // Boots that failed before are no reason not to try what was sent to end them.
+    if (this.#parts.running === undefined) platform.markAlive();
     this.#emit({ kind: 'staged', jobId, version: manifest.version });
     return 'staged';
   }

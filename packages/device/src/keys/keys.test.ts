@@ -198,10 +198,13 @@ describe('the identity of a TPM', () => {
 
   it('certifies the key of the device, and quotes the registers with the log', async () => {
     const attestationKey = await identity.attestationKey();
-    await keys.create('identity-a');
-    const object = keys.areaOf('identity-a');
-    const certification = await identity.certify('identity-a', MESSAGE);
-    expect(object && verifyCertified(certification, { attestationKey, object, data: MESSAGE })).toEqual({
+    const foreign = await generatePrivateKey('P-256');
+    const key = await keys.create('identity-a');
+    const object = keys.areaOfKey(key);
+    expect(keys.areaOf('identity-a')).toEqual(object);
+    expect(() => keys.areaOfKey(foreign)).toThrow(coded('device.key_not_in_tpm'));
+    const certification = await identity.certify(key, MESSAGE);
+    expect(verifyCertified(certification, { attestationKey, object, data: MESSAGE })).toEqual({
       kind: 'certified',
     });
     const digest = new Uint8Array(32).fill(7);

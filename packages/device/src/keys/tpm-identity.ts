@@ -10,6 +10,7 @@ import {
   type TpmPublic,
 } from '@holdfast/wire/tpm2';
 import { decodeCertificate } from '@holdfast/wire/x509';
+import type { DeviceKey } from './key-store.ts';
 import type { Tpm } from './tpm.ts';
 import type { TpmKeyStore } from './tpm-key-store.ts';
 import { ATTESTATION_KEY, ENDORSEMENT_KEYS } from './tpm-templates.ts';
@@ -78,10 +79,10 @@ export class TpmIdentity {
     return opened;
   }
 
-  /** Shows by the attestation key that a kept key is in this TPM. @returns TPMS_ATTEST and TPMT_SIGNATURE */
-  async certify(name: string, data: Uint8Array): Promise<Pick<QuoteEvidence, 'attest' | 'signature'>> {
+  /** Shows by the attestation key that a key is in this TPM. @returns TPMS_ATTEST and TPMT_SIGNATURE */
+  async certify(certified: DeviceKey, data: Uint8Array): Promise<Pick<QuoteEvidence, 'attest' | 'signature'>> {
     const { attest, signature } = await this.#tpm.exclusively(() =>
-      this.#keys.withKey(name, (object) =>
+      this.#keys.withOwnKey(certified, (object) =>
         this.#keys.withKey(ATTESTATION, (key) => this.#tpm.run(tpmCalls.certify(object, key, data))),
       ),
     );

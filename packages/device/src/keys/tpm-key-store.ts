@@ -11,7 +11,7 @@ import {
   type TpmSignature,
 } from '@holdfast/wire/tpm2';
 import type { DeviceStore } from '../store/device-store.ts';
-import type { HardwareKey, KeyStore } from './key-store.ts';
+import { type DeviceKey, type HardwareKey, isHardwareKey, type KeyStore, tlsKeyOf } from './key-store.ts';
 import type { Tpm } from './tpm.ts';
 import { DEVICE_KEY, STORAGE_KEY } from './tpm-templates.ts';
 
@@ -70,6 +70,16 @@ export class TpmKeyStore implements KeyStore {
     return pem === undefined ? undefined : areaIn(decodeLoadableKey(pem));
   }
 
+  /** The public area of one of this store's keys. @throws `device.key_not_in_tpm` for a key of another store */
+  areaOfKey(key: DeviceKey): TpmPublic {
+    return areaIn(loadableOf(key));
+  }
+
+  /** Loads one of this store's keys for as long as `use` runs, inside `Tpm.exclusively`. */
+  withOwnKey<T>(key: DeviceKey, use: (handle: number) => Promise<T>): Promise<T> {
+    return this.#loaded(loadableOf(key), use);
+  }
+
   /** Loads a kept key for as long as `use` runs, inside `Tpm.exclusively`. @throws `device.tpm_refused` when another TPM made it */
   async withKey<T>(name: string, use: (handle: number) => Promise<T>): Promise<T> {
     const pem = this.#read(name);
@@ -114,6 +124,12 @@ export class TpmKeyStore implements KeyStore {
     const bytes = this.#store.read(fileOf(name));
     return bytes && decodeUtf8(bytes, fileOf(name));
   }
+}
+
+function loadableOf(key: DeviceKey): LoadableTpmKey {
+  const tls = tlsKeyOf(key);
+  if (!isHardwareKey(key) || !('key' in tls)) throw new HoldfastError('device.key_not_in_tpm');
+  return decodeLoadableKey(tls.key);
 }
 
 const fileOf = (name: string): string => `${name}.tpm.pem`;

@@ -94,7 +94,7 @@ export class RunningDevice {
   readonly #done: Promise<void>;
   readonly #waiting = new Set<() => void>();
 
-  constructor(server: TestServer, run: Omit<VirtualDeviceRun, 'server'>) {
+  constructor(server: Pick<TestServer, 'mqttPort' | 'httpsPort'>, run: Omit<VirtualDeviceRun, 'server'>) {
     const { onEvent } = run;
     this.#done = runVirtualDevice(
       {

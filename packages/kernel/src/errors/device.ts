@@ -194,6 +194,13 @@ export const DEVICE_ERRORS = {
     retry: false,
     next: 'use a TPM whose maker left an RSA-2048 or P-256 endorsement certificate in it',
   },
+  'device.key_not_in_tpm': {
+    message: 'the key was not made in the TPM',
+    http: 409,
+    exit: 65,
+    retry: false,
+    next: "let the device's TPM key store make its key",
+  },
   'device.key_not_importable': {
     message: 'keys of this store are made inside it and nowhere else',
     http: 409,

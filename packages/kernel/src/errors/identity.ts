@@ -108,6 +108,41 @@ export const IDENTITY_ERRORS = {
     retry: true,
     next: 'look for the reason with: holdfast audit list --subject TEMPLATE',
   },
+  'identity.bad_manufacturer': badRequest(
+    'the certificate is not one of an authority that can be registered',
+    'use a version 3 certificate with critical basicConstraints CA:TRUE, a key identifier and a strong key',
+  ),
+  'identity.bad_verification': badRequest(
+    'the verification certificate does not prove that the key of the authority is yours',
+    'sign a certificate for the code of: holdfast identity manufacturer code',
+  ),
+  'identity.unknown_manufacturer': absent(
+    'there is no such authority of another maker',
+    'list them with: holdfast identity manufacturer list',
+  ),
+  'identity.manufacturer_exists': taken(
+    'this certificate is registered already',
+    'look at it with: holdfast identity manufacturer show',
+  ),
+  'identity.manufacturer_inactive': refused(
+    'the authority of this certificate registers no devices',
+    'activate it with: holdfast identity manufacturer activate',
+  ),
+  'identity.untrusted_chain': refused(
+    'the certificate does not lead to a registered authority by the rules of RFC 5280',
+    'send the certificates in between, and look at what its details name',
+  ),
+  'identity.pending_full': {
+    message: 'as many certificates of this authority wait for an operator as may',
+    http: 503,
+    exit: 75,
+    retry: true,
+    next: 'activate or revoke what waits: holdfast identity manufacturer show',
+  },
+  'identity.not_pending': taken(
+    'the certificate does not wait for an operator',
+    'look at what waits with: holdfast identity manufacturer show',
+  ),
   'identity.unknown_claim': absent('there is no such claim', 'list claims with: holdfast claim list'),
   'identity.claim_revoked': refused('the claim is cancelled', 'create a new claim'),
   'identity.claim_expired': refused('the claim has expired', 'create a new claim'),
@@ -258,4 +293,29 @@ export const IDENTITY_ERRORS = {
     retry: true,
     next: 'try again in a moment',
   },
+  'identity.tpm_unknown': refused(
+    'this TPM is neither listed nor certified by a maker that is trusted here',
+    'list its endorsement key, or trust its maker, with: holdfast identity tpm --help',
+  ),
+  'identity.tpm_endorsement': refused(
+    'the endorsement key is not the one in the endorsement certificate, or no endorsement key at all',
+    'send the certificate of the key the TPM itself makes from the standard template',
+  ),
+  'identity.tpm_key_unfit': refused(
+    'a key of the request could be used outside its TPM, or signs what it should not',
+    'make the keys in the TPM: fixed, not importable; the attestation key restricted, the device key not',
+  ),
+  'identity.tpm_not_certified': refused(
+    'the attestation key does not show that the key of the request is in its TPM',
+    'certify the key of this very request with the attestation key',
+  ),
+  'identity.tpm_challenge': refused(
+    'the challenge was altered, answered before, answered wrongly or too late',
+    'ask for a new challenge and answer it once, within two minutes',
+  ),
+  'identity.tpm_listed': taken('this TPM is listed already', 'look at the TPMs of its claim first'),
+  'identity.bad_tpm_authority': badRequest(
+    'this is no certificate of an authority',
+    "give the maker's certificate that signs endorsement certificates, in PEM",
+  ),
 } as const satisfies Record<string, ErrorSpec>;

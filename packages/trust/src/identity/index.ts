@@ -11,6 +11,7 @@ export {
   signAuthority,
   writeChain,
 } from './ceremony.ts';
+export { type BulkRegistered, BulkRegistration, type BulkRegistrationPorts } from './bulk-registration.ts';
 export { CertificateAuthority, type CertificateOrder } from './certificate-authority.ts';
 export { isLive } from './certificate-states.ts';
 export {
@@ -34,9 +35,11 @@ export type {
   DirectEnrollment,
   EnrollmentContext,
   EnrollmentDoor,
+  Newcomers,
   PeerIdentifier,
   PeerVerdict,
   PendingCertificate,
+  PresentedChain,
   Registration,
   RegistrationWish,
   ServerKeyDoor,
@@ -73,6 +76,19 @@ export {
   roleSuffices,
 } from './operators.ts';
 export { HookSecrets, type HookSecretsPorts } from './hook-secrets.ts';
+export {
+  type Activation,
+  type ActivationWish,
+  JitRegistration,
+  type JitRegistrationPorts,
+} from './jit-registration.ts';
+export { JIT_RULES } from './jit-policy.ts';
+export {
+  type ManufacturerDetail,
+  Manufacturers,
+  type ManufacturersPorts,
+  type ManufacturerWish,
+} from './manufacturers.ts';
 export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
 export { RefusalPace } from './refusal-pace.ts';
 export {
@@ -99,4 +115,17 @@ export {
   type RevocationListPorts,
 } from './revocation-list.ts';
 export { type ServerCredential, ServerIdentity, type ServerIdentityPorts } from './server-identity.ts';
-export { type KeptTemplate, type TemplateChange, Templates, type TemplatesPorts, type TemplateWish } from './templates.ts';
+export {
+  type KeptTemplate,
+  type TemplateChange,
+  Templates,
+  type TemplatesPorts,
+  type TemplateWish,
+} from './templates.ts';
+export {
+  type TpmContext,
+  TpmEnrollment,
+  type TpmEnrollmentPorts,
+} from './tpm-enrollment.ts';
+export { TPM_RULES } from './tpm-facts.ts';
+export { TpmTrust, type TpmTrustPorts } from './tpm-trust.ts';

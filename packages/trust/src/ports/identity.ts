@@ -5,6 +5,7 @@ import type { CertificateHoldRepository, CrlRepository, TicketEpochRepository } 
 import type { OperatorRepository } from './operators.ts';
 import type { ManufacturerRepository, ProvisioningTemplateRepository } from './provisioning.ts';
 import type { Page, PageRequest, Write } from './store.ts';
+import type { TpmRepository } from './tpm.ts';
 
 /** ISO/IEC 24760 lifecycle with the two states that hold a device back: `suspended` and `quarantined`. */
 export type DeviceState = 'established' | 'active' | 'suspended' | 'quarantined' | 'revoked' | 'archived';
@@ -105,8 +106,8 @@ export type RevocationReason =
   | 'cessationOfOperation'
   | 'privilegeWithdrawn';
 
-/** By which way a certificate was asked for; `local` is an operator or the server itself. */
-export type EnrollmentDoorName = 'aws-claim' | 'est' | 'local';
+/** By which way a certificate was asked for; `station` is a factory's, `local` an operator or the server itself. */
+export type EnrollmentDoorName = 'aws-claim' | 'est' | 'station' | 'local' | 'aws-jit' | 'bulk' | 'tpm';
 
 export interface CertificateRecord {
   readonly tenant: Tenant;
@@ -127,8 +128,11 @@ export interface CertificateRecord {
   readonly subjectId: string | undefined;
   /** The claim a device certificate was issued to. */
   readonly claimId: string | undefined;
-  /** Who made the private key; `server` means it once existed here, and was shown once. */
-  readonly keyOrigin: 'device' | 'server';
+  /**
+   * Who made the private key: `station` means it once existed on the machine of a factory, by that machine's word;
+   * `server` that it once existed here, and was shown once.
+   */
+  readonly keyOrigin: 'device' | 'station' | 'server';
   readonly door: EnrollmentDoorName;
   readonly notBefore: EpochMs;
   readonly notAfter: EpochMs;
@@ -160,6 +164,8 @@ export interface CertificateRepository {
   ofDevice(tenant: Tenant, deviceId: DeviceId): Promise<readonly CertificateRecord[]>;
   /** Still `pending` ones a claim holds, oldest first. */
   pendingOfClaim(tenant: Tenant, claimId: string): Promise<readonly CertificateRecord[]>;
+  /** Still `pending` ones of an authority that no claim holds, oldest first. */
+  pendingOfIssuer(tenant: Tenant, issuer: Fingerprint, limit: number): Promise<readonly CertificateRecord[]>;
   /** Active ones of a profile, newest first: CA, server and operator certificates. */
   activeOfProfile(tenant: Tenant, profile: CertificateProfile): Promise<readonly CertificateRecord[]>;
   /** Device or claim ids that hold an unrevoked certificate of an issuer, in order of fingerprint. */
@@ -281,6 +287,7 @@ export interface IdentityRepositories {
   readonly enrollmentRequests: EnrollmentRequestRepository;
   readonly templates: ProvisioningTemplateRepository;
   readonly manufacturers: ManufacturerRepository;
+  readonly tpms: TpmRepository;
   readonly crls: CrlRepository;
   readonly operators: OperatorRepository;
   readonly epochs: TicketEpochRepository;

@@ -10,4 +10,5 @@ export type * from './provisioning.ts';
 export type * from './revocation.ts';
 export type * from './storage.ts';
 export type * from './store.ts';
+export type * from './tpm.ts';
 export type * from './update.ts';

@@ -52,3 +52,25 @@ export {
   type TpmScheme,
 } from './public-area.ts';
 export { decodeTpmSignature, encodeTpmSignature, type TpmSignature } from './signature.ts';
+export {
+  decodeTpmAnswer,
+  decodeTpmChallenge,
+  decodeTpmEnrolled,
+  decodeTpmEnrollmentRequest,
+  encodeTpmAnswer,
+  encodeTpmChallenge,
+  encodeTpmEnrolled,
+  encodeTpmEnrollmentRequest,
+  TPM_ENROLLMENT_PATHS,
+  type TpmAnswer,
+  type TpmChallenge,
+  type TpmEnrolled,
+  type TpmEnrollmentRequest,
+} from './enrollment-messages.ts';
+export {
+  decodeQuoteEvidence,
+  encodeQuoteEvidence,
+  isQuoteEvidence,
+  MAX_QUOTE_EVIDENCE,
+  type QuoteMessage,
+} from './quote-evidence.ts';

@@ -8,6 +8,7 @@ import { SqlTicketEpochRepository } from './identity-epochs.ts';
 import { SqlCertificateHoldRepository } from './identity-holds.ts';
 import { SqlOperatorRepository } from './identity-operators.ts';
 import { SqlManufacturerRepository, SqlProvisioningTemplateRepository } from './identity-provisioning.ts';
+import { SqlTpmRepository } from './tpm.ts';
 
 export function identityRepositories(reader: Reader): IdentityRepositories {
   return {
@@ -20,6 +21,7 @@ export function identityRepositories(reader: Reader): IdentityRepositories {
     enrollmentRequests: new SqlEnrollmentRequestRepository(reader),
     templates: new SqlProvisioningTemplateRepository(reader),
     manufacturers: new SqlManufacturerRepository(reader),
+    tpms: new SqlTpmRepository(reader),
     crls: new SqlCrlRepository(reader),
     operators: new SqlOperatorRepository(reader),
     holds: new SqlCertificateHoldRepository(reader),

@@ -1,0 +1,1 @@
+export { tpmRoutes } from './tpm-routes.ts';
