@@ -29,7 +29,11 @@ const GUIDES = [
 ];
 
 /** Pages that build on each other share a folder and a server. */
-const JOURNEYS: readonly (readonly string[])[] = [['README.md'], GUIDES.map((name) => `docs/guides/${name}.md`)];
+const JOURNEYS: readonly (readonly string[])[] = [
+  ['README.md'],
+  GUIDES.map((name) => `docs/guides/${name}.md`),
+  ['docs/guides/doors.md'],
+];
 
 /** Commands that are stages of the whole check themselves, or that start what runs here already. */
 const ELSEWHERE = /^(npm (ci|start|test|run demo)\b|alias holdfast=|$)/;
@@ -44,6 +48,7 @@ const FILLED: Readonly<Record<string, string>> = {
 
 const DOCUMENTED_PORTS: Readonly<Record<string, keyof HoldfastPorts>> = {
   '8443': 'https',
+  '8445': 'mux',
   '8444': 'enroll',
   '8880': 'public',
   '8883': 'mqtt',
@@ -76,7 +81,7 @@ function blocksOf(page: string): readonly Block[] {
 
 function asReaderTypes(commands: string, ports: HoldfastPorts): string {
   const lines = commands
-    .replaceAll(/\b(8443|8444|8880|8883|9443)\b/g, (port) => String(ports[DOCUMENTED_PORTS[port] ?? 'mqtt']))
+    .replaceAll(/\b(8443|8444|8445|8880|8883|9443)\b/g, (port) => String(ports[DOCUMENTED_PORTS[port] ?? 'mqtt']))
     .replaceAll(/\b(RELEASE|DEVICE)\b/g, (word) => FILLED[word] ?? word)
     .split('\n')
     .filter((line) => !line.startsWith('alias holdfast='));
