@@ -8,6 +8,7 @@ export {
   createClient,
   type Transport,
 } from './client.ts';
+export { FACTORY_OPERATIONS } from './factory-role.ts';
 export { LEAST_ROLE } from './roles.ts';
 export { EVENTS_PATH, OPERATIONS, type Operation, type OperationName, type Operations } from './operations.ts';
 export * from './schemas/authority.ts';

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { Sha256Hex, Timestamp } from './common.ts';
 
-/** Each may do what the one before it may: look; run the fleet; decide who and what is trusted. */
-export const OperatorRole = z.enum(['viewer', 'operator', 'security']);
+/**
+ * `viewer`, `operator`, `security`: each may do what the one before it may: look; run the fleet; decide who and what is
+ * trusted. `factory` stands beside them: it gives new devices their first certificate and nothing else.
+ */
+export const OperatorRole = z.enum(['viewer', 'operator', 'security', 'factory']);
 export type OperatorRole = z.infer<typeof OperatorRole>;
 
 export const Operator = z.object({

@@ -32,9 +32,12 @@ interface Outcome {
 }
 
 function enroll(out: string, ...args: readonly string[]): Promise<Outcome> {
+  return holdfast('identity', 'enroll', '--product', 'lamp', '--out', file(out), ...args);
+}
+
+function holdfast(...args: readonly string[]): Promise<Outcome> {
   const env = { ...process.env, HOLDFAST_DATA: system.data };
-  const all = [HOLDFAST, 'identity', 'enroll', '--product', 'lamp', '--out', file(out), ...args];
-  return run(process.execPath, all, { env }).then(
+  return run(process.execPath, [HOLDFAST, ...args], { env }).then(
     ({ stdout, stderr }) => ({ exit: 0, out: stdout, err: stderr }),
     (error: { code: number; stdout: string; stderr: string }) => ({
       exit: error.code,
@@ -180,6 +183,32 @@ describe('the factory station', () => {
     expect(await enroll('h', ...given)).toMatchObject({ exit: 0 });
     expect(text('h', 'H-1', 'certificate.pem')).toBe(certificate);
     expect((await system.api.call('devices.show', { device: 'H-1' })).certificates).toHaveLength(1);
+  });
+
+  it('works from elsewhere under a role that may do nothing else', async () => {
+    const url = `https://localhost:${system.port('management')}`;
+    const made = [
+      'identity',
+      'operator',
+      'create',
+      'line-3',
+      '--role',
+      'factory',
+      '--out',
+      file('line-3'),
+      '--url',
+      url,
+    ];
+    expect(await holdfast(...made)).toMatchObject({ exit: 0 });
+    const profile = ['--profile', file('line-3.json')];
+    expect(await enroll('k', '--serial', 'K-1', '--format', 'pem,label', ...profile)).toMatchObject({ exit: 0 });
+    expect(await enroll('l', '--serial', 'L-1', '--keys', 'field', '--format', 'label', ...profile)).toMatchObject({
+      exit: 0,
+    });
+    const moved = await enroll('m', '--serial', 'K-1', '--groups', 'vip', ...profile);
+    expect([moved.exit, moved.err]).toEqual([65, expect.stringContaining('because request.forbidden')]);
+    const revoked = await holdfast('identity', 'revoke', 'K-1', ...profile);
+    expect([revoked.exit, revoked.err]).toEqual([77, expect.stringContaining('request.forbidden')]);
   });
 
   it('gives no second certificate to a device that was enrolled elsewhere', async () => {

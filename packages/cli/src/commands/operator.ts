@@ -90,7 +90,7 @@ function registerCreate(noun: Command, io: CommandIo): void {
     .description('create an operator; the key is made here and leaves no trace on the server')
     .argument('<name>')
     .requiredOption('--out <prefix>', 'writes PREFIX.key (mode 0600), PREFIX.crt, PREFIX.ca.crt and PREFIX.json')
-    .option('--role <role>', 'viewer, operator or security', 'operator')
+    .option('--role <role>', 'viewer, operator, security or factory', 'operator')
     .option('--days <days>', 'life of the certificate (default: 90)', wholeNumber)
     .option('--url <url>', 'where the operator finds the server, for PREFIX.json (default: https://localhost:9443)')
     .option('--json', 'one JSON document');

@@ -149,6 +149,14 @@ describe('an import into the registry', () => {
     ],
     ['own-certificates', 'identity.import_contradicts', async () => ({ certificates: [await enroll('lamp-0')] })],
     [
+      'factory-brings-new-devices',
+      'request.forbidden',
+      async () => {
+        await enroll();
+        return { groups: ['another'] };
+      },
+    ],
+    [
       'never-loosened',
       'identity.import_loosens',
       async () => {
@@ -162,10 +170,24 @@ describe('an import into the registry', () => {
   it.each(ROWS)('refuses a row against the rule %s', async (rule, code, prepare) => {
     const change = await prepare();
     const before = await world.repositories.devices.find('default', 'lamp-1');
-    for (const outcome of [await imports.check(ADMIN, row(change)), await bring(change)]) {
+    const from = rule.startsWith('factory') ? 'factory' : 'operator';
+    for (const outcome of [
+      await imports.check(ADMIN, row(change), from),
+      await imports.apply(ADMIN, row(change), from),
+    ]) {
       expect(outcome).toMatchObject({ kind: 'refused', error: { code, details: { rule } } });
     }
     expect(await world.repositories.devices.find('default', 'lamp-1')).toEqual(before);
+  });
+
+  it('lets a station finish the devices it began, and take nothing from them', async () => {
+    const from = 'factory';
+    expect(await imports.apply(ADMIN, row({ groups: ['a'] }), from)).toMatchObject({ kind: 'created' });
+    expect(await imports.apply(ADMIN, row({ groups: ['b'] }), from)).toMatchObject({ kind: 'changed' });
+    const state = await imports.apply(ADMIN, row({ state: 'suspended' }), from);
+    expect(state).toMatchObject({ kind: 'refused', error: { code: 'request.forbidden' } });
+    await enroll();
+    expect(await imports.apply(ADMIN, row({ groups: ['b'] }), from)).toMatchObject({ kind: 'unchanged' });
   });
 
   it('has a row for every rule', () => {

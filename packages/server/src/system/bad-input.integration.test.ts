@@ -167,6 +167,7 @@ describe('what an operator asks', () => {
     'products.raise-minimum': { version: '1.0.0', reason: 'x' },
     'devices.groups': { groups: ['a'] },
     'devices.revoke': {},
+    'devices.enroll': { claim: 'nobody', csr: 'AAAA' },
     'devices.explain': { questions: [{ verb: 'connect', resource: 'nobody' }] },
     'shadows.update': { desired: {} },
     'operators.certify': { csrPem: 'x' },

@@ -1,12 +1,20 @@
 import { connect } from 'node:tls';
-import { LEAST_ROLE, type Operation, type OperationName, OPERATIONS, type OperatorRole } from '@holdfast/api';
+import {
+  FACTORY_OPERATIONS,
+  LEAST_ROLE,
+  type Operation,
+  type OperationName,
+  OPERATIONS,
+  type OperatorRole,
+} from '@holdfast/api';
 import { createCsr, createSigner, generatePrivateKey } from '@holdfast/crypto';
 import { encodePem } from '@holdfast/wire/pem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestAuthority } from '../testing/test-authority.ts';
 import { type Credential, TestSystem } from './testing/system.ts';
 
-const ROLES: readonly OperatorRole[] = ['viewer', 'operator', 'security'];
+const LADDER: readonly OperatorRole[] = ['viewer', 'operator', 'security'];
+const ROLES: readonly OperatorRole[] = [...LADDER, 'factory'];
 /** Their path takes cookies and one-time tokens, never a certificate. */
 const NOT_BY_CERTIFICATE = new Set<OperationName>(['session.open', 'session.close', 'console.link']);
 
@@ -49,7 +57,8 @@ describe('the management door for operators by certificate', () => {
     for (const [name, operation] of Object.entries(OPERATIONS) as [OperationName, Operation][]) {
       if (NOT_BY_CERTIFICATE.has(name)) continue;
       const { code, status } = await ask(operators[role], operation);
-      const isAllowed = ROLES.indexOf(role) >= ROLES.indexOf(LEAST_ROLE[name]);
+      const isAllowed =
+        role === 'factory' ? FACTORY_OPERATIONS.has(name) : LADDER.indexOf(role) >= LADDER.indexOf(LEAST_ROLE[name]);
       const isRefused = code === 'request.forbidden' && status === 403;
       if (isRefused === isAllowed || status === 401 || status === 0) wrong.push([name, status, code]);
     }

@@ -53,7 +53,7 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const TAKEN = new Set(['local', 'console']);
 const ROLES: readonly OperatorRole[] = ['viewer', 'operator', 'security'];
 
-/** Whether a role may do what asks for `least`. */
+/** Whether a role may do what asks for `least`; `factory` has a list of its own and suffices for nothing. */
 export function roleSuffices(role: OperatorRole, least: OperatorRole): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(least);
 }

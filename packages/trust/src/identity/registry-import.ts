@@ -45,6 +45,8 @@ export interface ImportFacts {
   /** Whose the listed certificates are that the registry knows. */
   readonly certificateSubjects: readonly (string | undefined)[];
   readonly groups: readonly string[];
+  /** Asked by a factory station, which stands where many come by. */
+  readonly fromFactory: boolean;
 }
 
 /** How much a state takes from a device; an import never goes down. */
@@ -121,6 +123,16 @@ export const IMPORT_RULES: readonly PolicyRule<ImportFacts>[] = [
     facts.certificateSubjects.some((subject) => subject !== facts.row.deviceId),
   ),
   {
+    rule: 'factory-brings-new-devices',
+    attack: 'a stolen station moves devices in the field to other groups, or suspends them',
+    code: 'request.forbidden',
+    audit: REFUSED,
+    broken: (facts) =>
+      facts.fromFactory &&
+      (facts.row.state !== undefined ||
+        (facts.device !== undefined && facts.device.state !== 'established' && isDifferent(facts))),
+  },
+  {
     rule: 'never-loosened',
     attack: 'an old export lets a revoked device back in',
     code: 'identity.import_loosens',
@@ -133,6 +145,9 @@ export const IMPORT_RULES: readonly PolicyRule<ImportFacts>[] = [
 export type ImportOutcome =
   | { readonly kind: 'created' | 'changed' | 'unchanged'; readonly deviceId: DeviceId }
   | { readonly kind: 'refused'; readonly deviceId: DeviceId; readonly error: HoldfastError };
+
+/** A station may bring new devices alone. */
+export type ImportSource = 'operator' | 'factory';
 
 export interface RegistryImportPorts {
   readonly registry: Registry;
@@ -155,23 +170,23 @@ export class RegistryImport {
   }
 
   /** What a row would do, without doing it. */
-  async check(principal: OperatorPrincipal, row: ImportRow): Promise<ImportOutcome> {
-    return this.#judged(principal, row, () => Promise.resolve());
+  async check(principal: OperatorPrincipal, row: ImportRow, from: ImportSource = 'operator'): Promise<ImportOutcome> {
+    return this.#judged({ principal, from }, row, () => Promise.resolve());
   }
 
   /** Does it. A row that was interrupted is finished when it is brought again. */
-  async apply(principal: OperatorPrincipal, row: ImportRow): Promise<ImportOutcome> {
-    return this.#judged(principal, row, (facts) => this.#write(principal, facts));
+  async apply(principal: OperatorPrincipal, row: ImportRow, from: ImportSource = 'operator'): Promise<ImportOutcome> {
+    return this.#judged({ principal, from }, row, (facts) => this.#write(principal, facts));
   }
 
   async #judged(
-    principal: OperatorPrincipal,
+    by: { readonly principal: OperatorPrincipal; readonly from: ImportSource },
     row: ImportRow,
     act: (facts: ImportFacts) => Promise<void>,
   ): Promise<ImportOutcome> {
     const { deviceId } = row;
     try {
-      const facts = await this.#facts(principal, row);
+      const facts = { ...(await this.#facts(by.principal, row)), fromFactory: by.from === 'factory' };
       const verdict = judge(IMPORT_RULES, facts);
       if (verdict.kind === 'refused') throw new HoldfastError(verdict.code, { rule: verdict.rule });
       checkEstablishWish(wishOf(facts));
@@ -185,7 +200,7 @@ export class RegistryImport {
     }
   }
 
-  async #facts({ tenant }: OperatorPrincipal, row: ImportRow): Promise<ImportFacts> {
+  async #facts({ tenant }: OperatorPrincipal, row: ImportRow): Promise<Omit<ImportFacts, 'fromFactory'>> {
     const { devices, certificates, keyOwners, products } = this.#ports;
     const device = await devices.find(tenant, row.deviceId);
     const listed = await Promise.all((row.certificates ?? []).map((each) => certificates.find(each)));

@@ -3,7 +3,7 @@ import type { Tenant } from './ids.ts';
 import type { Page, PageRequest, Write } from './store.ts';
 
 /** Each may do what the one before it may: look; run the fleet; decide who and what is trusted. */
-export type OperatorRole = 'viewer' | 'operator' | 'security';
+export type OperatorRole = 'viewer' | 'operator' | 'security' | 'factory';
 
 /** Somebody who manages by certificate from elsewhere. */
 export interface OperatorRecord {

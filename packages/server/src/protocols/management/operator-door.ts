@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
-import { LEAST_ROLE, type OperationName, type OperatorRole } from '@holdfast/api';
+import { FACTORY_OPERATIONS, LEAST_ROLE, type OperationName, type OperatorRole } from '@holdfast/api';
 import { HoldfastError } from '@holdfast/kernel';
 import { roleSuffices } from '@holdfast/trust/identity';
 import type { Fingerprint } from '@holdfast/trust/ports';
@@ -23,7 +23,8 @@ export function shownCertificate(request: FastifyRequest): Fingerprint | undefin
 /** @throws `request.forbidden` when the role is not enough */
 export function checkRole(name: OperationName, role: OperatorRole): void {
   const least = LEAST_ROLE[name];
-  if (!roleSuffices(role, least)) throw new HoldfastError('request.forbidden', { operation: name, role, needs: least });
+  const isAllowed = role === 'factory' ? FACTORY_OPERATIONS.has(name) : roleSuffices(role, least);
+  if (!isAllowed) throw new HoldfastError('request.forbidden', { operation: name, role, needs: least });
 }
 
 /** The open connections of each certificate, so that a revocation ends what is under way. */

@@ -84,12 +84,15 @@ export function registryHandlers(
       const page = await registry.list(principal.tenant, filter, { after, limit });
       return pageOf(await Promise.all(page.rows.map(rowOf)), page.next);
     },
-    'registry.import': async ({ body }, { principal }) => {
+    'registry.import': async ({ body }, { principal, role }) => {
+      const from = role === 'factory' ? 'factory' : 'operator';
       const results: ImportResult[] = [];
       for (let at = 0; at < body.rows.length; at += AT_ONCE) {
         const rows = body.rows.slice(at, at + AT_ONCE).map(importRow);
         const outcomes = await Promise.all(
-          rows.map((row) => (body.apply ? registryImport.apply(principal, row) : registryImport.check(principal, row))),
+          rows.map((row) =>
+            body.apply ? registryImport.apply(principal, row, from) : registryImport.check(principal, row, from),
+          ),
         );
         results.push(...outcomes.map(resultOf));
       }
