@@ -164,26 +164,47 @@ describe('a device agent', () => {
     expect(fleet.server.cutDownloadAfter).toBeUndefined();
   });
 
-  it('proves itself in safe mode and comes out of it by an update', async () => {
+  /** A device that has its certificate and was switched off. */
+  async function enrolled(): Promise<ReturnType<TestFleet['make']>> {
     const made = fleet.make('hub-1');
+    const device = run({ device: made, enrollment: byCsr() });
+    await device.until({ kind: 'evidence' });
+    running.splice(running.indexOf(device), 1);
+    await device.stop();
+    return made;
+  }
+
+  it('proves itself in safe mode and comes out of it by an update', async () => {
+    const made = await enrolled();
     const state = made.device.flash.snapshot();
     const at = made.device.plan.primary.address + 1000;
     state[at] = (state[at] ?? 0) ^ 1;
     made.device.flash.restoreSnapshot(state);
-    const device = run({ device: made, enrollment: byCsr() });
+    const device = run({ device: made });
     await device.until({ kind: 'booted', mode: 'safe-mode', code: 'boot.hash_mismatch' });
     await device.until({ kind: 'evidence' });
-    expect(fleet.server.verdicts).toMatchObject([{ kind: 'measured', mode: 'recovery', bootState: 'recovery' }]);
+    expect(fleet.server.verdicts.at(-1)).toMatchObject({
+      kind: 'measured',
+      mode: 'recovery',
+      bootState: 'recovery',
+    });
     fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('1.0.1', 1), '1.0.1', 1));
     await device.until({ kind: 'job', status: 'SUCCEEDED' });
     await device.until({ kind: 'booted', version: '1.0.1', bootState: 'confirmed' });
   });
 
   it('ends in safe mode, and online, when its firmware fails its self-test three times', async () => {
-    const device = run({ device: fleet.make('hub-1'), enrollment: byCsr(), selfTest: () => false });
+    const device = run({ device: await enrolled(), selfTest: () => false });
     await device.until({ kind: 'booted', mode: 'safe-mode', code: 'device.safe_mode' });
     await device.until({ kind: 'evidence' });
     expect(device.events.filter(({ kind }) => kind === 'booted')).toHaveLength(4);
+  });
+
+  it('enrolls nothing in safe mode, even with a claim in hand', async () => {
+    const device = run({ device: fleet.make('hub-1'), enrollment: byCsr(), selfTest: () => false });
+    running.splice(running.indexOf(device), 1);
+    await expect(device.until({ kind: 'enrolled' })).rejects.toMatchObject({ code: 'device.not_enrolled' });
+    expect(fleet.server.enrolled).toEqual([]);
   });
 
   it('goes on after its process ended, from the files in its folder', async () => {
