@@ -6,7 +6,7 @@ import type { RequestRate } from './request-rate.ts';
 import { newTraceId, restError } from './rest-words.ts';
 
 /** A request that the policy refused, for the audit log. */
-export interface RefusedRequest {
+interface RefusedRequest {
   readonly device: DevicePrincipal;
   readonly action: PolicyAction;
   readonly resource: string;

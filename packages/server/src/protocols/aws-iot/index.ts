@@ -1,4 +1,4 @@
-export { type DataRoutesPorts, dataRoutes } from './data-routes.ts';
+export { dataRoutes } from './data-routes.ts';
 export { shadowWord } from './error-words.ts';
 export { JobNotifier } from './job-notifier.ts';
 export { AwsIotTopics } from './reserved-topics.ts';

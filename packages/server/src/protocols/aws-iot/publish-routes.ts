@@ -6,7 +6,7 @@ import { dataRoute, type DataRequestPorts, demand, integerQuery, oneOfQuery, one
 import { jsonAnswer, newTraceId } from './rest-words.ts';
 
 /** A message as a device posts it. */
-export interface PostedMessage {
+interface PostedMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly qos: 0 | 1;

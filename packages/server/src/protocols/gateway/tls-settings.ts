@@ -14,7 +14,7 @@ export interface TlsChoices {
   readonly ccm8: boolean;
 }
 
-export const TLS_CHOICES: TlsChoices = { minimum: 'TLSv1.2', ccm8: false };
+const TLS_CHOICES: TlsChoices = { minimum: 'TLSv1.2', ccm8: false };
 
 export interface TlsSettings {
   readonly listener: string;
