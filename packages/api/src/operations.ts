@@ -20,6 +20,17 @@ import {
   SetEnrollmentTerms,
 } from './schemas/enrollment.ts';
 import {
+  ActivateCertificate,
+  ActivatedCertificate,
+  ChangeManufacturer,
+  Manufacturer,
+  ManufacturerDetail,
+  RegisteredThing,
+  RegisterManufacturer,
+  RegisterThing,
+  RegistrationCode,
+} from './schemas/manufacturer.ts';
+import {
   CertifiedOperator,
   CertifyOperator,
   ChangeOperatorRole,
@@ -219,6 +230,53 @@ export const OPERATIONS = {
     path: '/api/v1/provisioning-templates/{template}/versions',
     summary: 'The versions of a provisioning template',
     response: TemplateVersions,
+  },
+  'templates.register-thing': {
+    method: 'POST',
+    path: '/api/v1/provisioning-templates/{template}/things',
+    summary: 'Register one device and certify its key by a template',
+    body: RegisterThing,
+    response: RegisteredThing,
+  },
+  'manufacturers.code': {
+    method: 'GET',
+    path: '/api/v1/registration-code',
+    summary: 'What a verification certificate must have as its common name',
+    response: RegistrationCode,
+  },
+  'manufacturers.register': {
+    method: 'POST',
+    path: '/api/v1/manufacturers',
+    summary: 'Take in devices that have certificates of this authority',
+    body: RegisterManufacturer,
+    response: ManufacturerDetail,
+  },
+  'manufacturers.list': {
+    method: 'GET',
+    path: '/api/v1/manufacturers',
+    summary: 'List authorities of other makers',
+    query: PageQuery,
+    response: pageOf(Manufacturer),
+  },
+  'manufacturers.show': {
+    method: 'GET',
+    path: '/api/v1/manufacturers/{manufacturer}',
+    summary: 'Show an authority and what waits for an operator',
+    response: ManufacturerDetail,
+  },
+  'manufacturers.change': {
+    method: 'PUT',
+    path: '/api/v1/manufacturers/{manufacturer}',
+    summary: 'Take in new devices of an authority, or none',
+    body: ChangeManufacturer,
+    response: ManufacturerDetail,
+  },
+  'certificates.activate': {
+    method: 'POST',
+    path: '/api/v1/certificates/{certificate}/activate',
+    summary: 'Let a device in whose certificate of another maker waits',
+    body: ActivateCertificate,
+    response: ActivatedCertificate,
   },
   'templates.remove': {
     method: 'DELETE',

@@ -86,6 +86,7 @@ export {
   isPresentedDnsName,
   parseIpAddress,
 } from './path/host-names.ts';
+export { certificateRefusal, type CertificateRefusal } from './path/certificate-rules.ts';
 export { namesPeer, type PeerName } from './path/peer-name.ts';
 export { revocationStatus, type RevocationVerdict } from './path/revocation.ts';
 export {

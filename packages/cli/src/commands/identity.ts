@@ -9,6 +9,8 @@ import { registerRevocations } from './identity-revocation.ts';
 import { registerTransfer } from './identity-transfer.ts';
 import { registerOperators } from './operator.ts';
 import { registerClaims } from './identity-claim.ts';
+import { registerBulk } from './identity-bulk.ts';
+import { registerActivation, registerManufacturers } from './identity-manufacturer.ts';
 import { registerTemplates } from './identity-template.ts';
 import { addVerb, bodyOf, list, PAGING, pageQuery, pick, printPage } from './verb.ts';
 
@@ -48,6 +50,12 @@ export function registerIdentity(noun: Command, io: CommandIo): void {
   registerPasswords(claims, io);
   registerRequests(noun.command('request').description('devices that wait for approval'), io);
   registerTemplates(noun.command('template').description('provisioning templates, as AWS writes them'), io);
+  registerManufacturers(
+    noun.command('manufacturer').description('authorities of other makers whose devices are taken in'),
+    io,
+  );
+  registerActivation(noun, io);
+  registerBulk(noun, io);
   registerAuthority(noun.command('ca').description('the authorities, and the ceremony of their root'), io);
   registerOperators(noun.command('operator').description('who manages from elsewhere, by certificate'), io);
   registerRegistry(noun, io);

@@ -1,11 +1,14 @@
+import { DEFAULT_ARN_SCOPE } from '@holdfast/trust/communication';
 import { createSigner, type KeyPackageSigner } from '@holdfast/crypto';
 import type { EnrollmentDoor, ServerCredential, ServerKeyDoor } from '@holdfast/trust/identity';
 import type { EventName } from '@holdfast/trust/ports';
+import type { Sinks } from '../engines/sinks/index.ts';
 import { encodePem } from '@holdfast/wire/pem';
 import {
   AwsIotTopics,
   JobNotifier,
   LifecycleEvents,
+  publishRegistered,
   ShadowNotices,
   type TopicPublisher,
 } from '../protocols/aws-iot/index.ts';
@@ -39,8 +42,10 @@ import { ocspRoutes, plainTarget } from '../protocols/ocsp/index.ts';
 import { SealedMessageKeys } from '../persistence/repositories/communication-keys.ts';
 import { SqlDurableStore } from '../persistence/repositories/communication-mqtt.ts';
 import { openDataRoutes } from './data-routes.ts';
+import { DeviceTrust } from './device-trust.ts';
 import type { Foundation } from './foundation.ts';
 import type { Rooms } from './rooms.ts';
+import { openSinks } from './sinks.ts';
 
 export interface ListeningPort {
   readonly name: string;
@@ -52,6 +57,8 @@ export interface Gateway {
   readonly presence: PresenceBoard;
   readonly sessions: SessionTable;
   readonly broker: MqttBroker;
+  /** Undefined when none is configured. */
+  readonly sinks: Sinks | undefined;
   /** Where refusals are written down. */
   readonly trail: AuditTrail;
   /** In the order of the banner. */
@@ -80,9 +87,10 @@ export async function openGateway(
   closers.add('sessions', () => sessions.close());
   const trail = new AuditTrail({ store: database.store, audit: database.audit, clock, log });
   closers.add('refusal log', () => trail.settled());
-  const admission = new PeerAdmission({ identifier: rooms.peers, sessions, trail, clock });
+  const admission = new PeerAdmission({ identifier: rooms.peers, sessions, trail, clock, newcomers: rooms.jit });
+  const sinks = await openSinks(foundation);
   const enrollment = fairEnrollment(rooms.enrollment);
-  const broker = await openBroker(foundation, rooms, { enrollment, presence, sessions, trail, admission });
+  const broker = await openBroker(foundation, rooms, { enrollment, presence, sessions, trail, admission, sinks });
 
   const reactions = new EventReactions({
     events: database.events,
@@ -95,6 +103,7 @@ export async function openGateway(
   closers.add('event reactions', () => reactions.close());
   subscribeRooms(foundation, rooms, { broker, presence });
 
+  const trust = await DeviceTrust.open(rooms);
   let shown = credential;
   const listeners = await openListeners(foundation, rooms, {
     enrollment,
@@ -104,23 +113,33 @@ export async function openGateway(
     broker,
     trail,
     credential,
+    trust,
     keySigner: () => ({
       certificates: [shown.certificateDer, ...shown.chainDer],
       signer: createSigner(shown.privateKey),
     }),
   });
+  const replaceAll = () => {
+    for (const { door, asksForCertificate } of listeners.doors) {
+      door.replace(materialOf(shown), asksForCertificate ? trust.clientCas : undefined);
+    }
+  };
+  const changes = database.events.subscribe('device-trust', async ({ name }) => {
+    if (name !== 'manufacturer.changed') return;
+    await trust.refresh();
+    replaceAll();
+  });
+  closers.add('device trust', () => changes.close());
   return {
     presence,
     sessions,
     broker,
+    sinks,
     trail,
     ports: listeners.ports,
     replaceCertificate(renewed) {
       shown = renewed;
-      const clientCas = rooms.authority.trustedDer.map((der) => encodePem('CERTIFICATE', der));
-      for (const { door, asksForCertificate } of listeners.doors) {
-        door.replace(materialOf(renewed), asksForCertificate ? clientCas : undefined);
-      }
+      replaceAll();
       log.info('the server certificate was renewed', { tenant });
     },
   };
@@ -135,7 +154,11 @@ interface GatewayParts {
   readonly admission: PeerAdmission;
 }
 
-async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayParts): Promise<MqttBroker> {
+async function openBroker(
+  foundation: Foundation,
+  rooms: Rooms,
+  parts: GatewayParts & { readonly sinks: Sinks | undefined },
+): Promise<MqttBroker> {
   const { clock, random, log, closers, database, fields, sealedRecords } = foundation;
   const { reader, store } = database;
   const { admission, sessions, trail } = parts;
@@ -186,6 +209,7 @@ async function openBroker(foundation: Foundation, rooms: Rooms, parts: GatewayPa
     authenticator,
     profile: PROFILES[foundation.config.mqttProfile],
     reserved,
+    tap: parts.sinks,
     observer: joinObservers(gatewayObserver({ ...parts, takeovers: rooms.cloneTrap, log }), lifecycle),
   });
   await broker.start();
@@ -217,6 +241,9 @@ function subscribeRooms(
   const notices = new ShadowNotices({ publisher, log });
   rooms.shadows.onChange((change) => notices.onChange(change));
   database.events.subscribe('update', (event) => rooms.updateReactions.onEvent(event));
+  const { certificates } = rooms.repositories;
+  const registration = { certificates, publisher, account: DEFAULT_ARN_SCOPE.account };
+  database.events.subscribe('registration-events', (event) => publishRegistered(registration, event));
   database.events.subscribe('job-notifier', (event) => notifier.onEvent(event));
   database.events.subscribe('posture', async ({ name, tenant, subject, at }) => {
     if (name === 'product.changed') await rooms.postures.productChanged(tenant, subject);
@@ -232,6 +259,7 @@ interface ListenerParts extends GatewayParts {
   /** The server's certificate in force and its key. */
   readonly keySigner: () => Omit<KeyPackageSigner, 'signingTime'>;
   readonly credential: ServerCredential;
+  readonly trust: DeviceTrust;
 }
 
 async function openListeners(foundation: Foundation, rooms: Rooms, parts: ListenerParts) {
@@ -242,7 +270,7 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
   const shared = {
     host: config.listen,
     material: materialOf(parts.credential),
-    clientCas: authority.trustedDer.map((der) => encodePem('CERTIFICATE', der)),
+    clientCas: parts.trust.clientCas,
     ticketSecret,
     ticketEpoch: await rooms.repositories.epochs.find(tenant),
     tls: { minimum: config.tlsMinimum === '1.3' ? 'TLSv1.3' : 'TLSv1.2', ccm8: config.tlsCcm8 } as const,

@@ -1,14 +1,17 @@
-import type { Signer } from '@holdfast/crypto';
-import { encodeHex, HoldfastError, toHoldfastError } from '@holdfast/kernel';
+import { hkdf, type Signer } from '@holdfast/crypto';
+import { encodeHex, encodeUtf8, HoldfastError, toHoldfastError } from '@holdfast/kernel';
 import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
 import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority, Shadows } from '@holdfast/trust/communication';
 import {
   type AuthorityKeys,
+  BulkRegistration,
   CertificateAuthority,
   Claims,
   CloneTrap,
   Enrollment,
   HookSecrets,
+  JitRegistration,
+  Manufacturers,
   MassRevocation,
   OcspResponder,
   OcspSigner,
@@ -129,7 +132,16 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     claims: new Claims({ ...shared, authority, revocation }),
     cloneTrap: new CloneTrap({ clock, registry }),
     hookSecrets,
+    jit: new JitRegistration({ ...shared, hooks }),
+    bulk: new BulkRegistration({ ...shared, hooks, authority }),
+    manufacturers: new Manufacturers({ ...shared, codeKey: codeKeyOf(foundation) }),
   };
+}
+
+/** Of its own: a registration code is shown to whoever registers an authority. */
+function codeKeyOf({ ticketSecret }: Foundation): Uint8Array {
+  const info = encodeUtf8('holdfast/registration-codes');
+  return hkdf('sha256', { key: ticketSecret, salt: new Uint8Array(0), info, length: 32 });
 }
 
 function authorityKeys({ keys, database }: Foundation): AuthorityKeys {

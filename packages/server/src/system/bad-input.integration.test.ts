@@ -174,6 +174,10 @@ describe('what an operator asks', () => {
     'operators.change-role': { role: 'viewer' },
     'policies.attach': { kind: 'device', id: 'watcher' },
     'certificates.revoke': {},
+    'certificates.activate': { device: 'nobody' },
+    'templates.update': {},
+    'templates.register-thing': { parameters: {} },
+    'manufacturers.change': { state: 'inactive' },
   };
   /** One creates what it names, the other leaves behind what is so already. */
   const NOT_BY_NAME: ReadonlySet<string> = new Set(['policies.put', 'policies.detach']);

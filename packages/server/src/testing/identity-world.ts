@@ -4,12 +4,15 @@ import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
 import { DEFAULT_ARN_SCOPE, Policies } from '@holdfast/trust/communication';
 import {
   type AuthorityKeys,
+  BulkRegistration,
   CertificateAuthority,
   Claims,
   type ClaimWish,
   Enrollment,
   type EnrollmentContext,
   type EnrollmentPorts,
+  JitRegistration,
+  Manufacturers,
   MassRevocation,
   OneTimePasswords,
   PeerIdentity,
@@ -48,6 +51,9 @@ export interface IdentityWorld {
   readonly massRevocation: MassRevocation;
   readonly claims: Claims;
   readonly templates: Templates;
+  readonly bulk: BulkRegistration;
+  readonly jit: JitRegistration;
+  readonly manufacturers: Manufacturers;
   readonly passwords: OneTimePasswords;
   readonly enrollment: Enrollment;
   readonly peers: PeerIdentity;
@@ -145,6 +151,9 @@ export async function openIdentityWorld(options: WorldOptions = {}): Promise<Ide
     }),
     passwords: new OneTimePasswords({ ...base, passwordKey: new Uint8Array(32).fill(7) }),
     enrollment: new Enrollment({ ...base, authority, hooks: options.hooks ?? NO_HOOKS, ...options.limits }),
+    bulk: new BulkRegistration({ ...base, hooks: options.hooks ?? NO_HOOKS, authority }),
+    jit: new JitRegistration({ ...base, hooks: options.hooks ?? NO_HOOKS }),
+    manufacturers: new Manufacturers({ ...base, codeKey: new Uint8Array(32).fill(3) }),
     peers: new PeerIdentity(base),
     products,
     referenceValues,

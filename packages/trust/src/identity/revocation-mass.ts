@@ -6,6 +6,7 @@ import type {
   DeviceId,
   DeviceRepository,
   Fingerprint,
+  ManufacturerRepository,
   Outbox,
   Page,
   PageRequest,
@@ -13,6 +14,7 @@ import type {
   Store,
   Tenant,
   TicketEpochRepository,
+  Write,
 } from '../ports/index.ts';
 import { actorOf } from '../principal.ts';
 import { isUnrevoked } from './certificate-states.ts';
@@ -26,7 +28,8 @@ export interface MassRevocationPorts {
   readonly audit: AuditLog;
   readonly outbox: Outbox;
   readonly devices: Pick<DeviceRepository, 'find' | 'list'>;
-  readonly certificates: Pick<CertificateRepository, 'ofDevice' | 'subjectsOfIssuer' | 'find'>;
+  readonly certificates: Pick<CertificateRepository, 'ofDevice' | 'subjectsOfIssuer' | 'find' | 'changing'>;
+  readonly manufacturers: Pick<ManufacturerRepository, 'find' | 'changing'>;
   readonly claims: Pick<ClaimRepository, 'find' | 'list'>;
   readonly epochs: TicketEpochRepository;
   readonly revocation: Pick<Revocation, 'device' | 'claim'>;
@@ -37,7 +40,7 @@ export type RevocationTarget =
   | { readonly kind: 'devices'; readonly devices: readonly DeviceId[] }
   /** The claim, and every device it enrolled last. */
   | { readonly kind: 'claim'; readonly claim: string }
-  /** Every device and claim that holds a certificate of the authority; the authority itself stays. */
+  /** Every device and claim that holds a certificate of the authority; ours stays, another maker's ends with them. */
   | { readonly kind: 'issuer'; readonly issuer: Fingerprint }
   | { readonly kind: 'tenant' };
 
@@ -146,8 +149,27 @@ export class MassRevocation {
         details: { kind: target.kind, reason, devices: reach.devices.length, claims: reach.claims.length, epoch },
       }),
       outbox.event({ tenant, name: 'tickets.voided', subject: tenant, data: { epoch } }),
+      ...(await this.#endingManufacturer(tenant, target, reason)),
     ]);
     return epoch;
+  }
+
+  /** Before its devices: the authority must not bring new ones in behind them. */
+  async #endingManufacturer(
+    tenant: Tenant,
+    target: RevocationTarget,
+    reason: RevocationReason,
+  ): Promise<readonly Write[]> {
+    const { certificates, clock, manufacturers, outbox } = this.#ports;
+    if (target.kind !== 'issuer') return [];
+    const manufacturer = await manufacturers.find(tenant, target.issuer);
+    const certificate = manufacturer && (await certificates.find(target.issuer));
+    if (!manufacturer || !certificate || manufacturer.state === 'revoked') return [];
+    return [
+      manufacturers.changing(manufacturer, 'revoked'),
+      certificates.changing(certificate, { state: 'revoked', revokedAt: clock.now(), revocationReason: reason }),
+      outbox.event({ tenant, name: 'manufacturer.changed', subject: target.issuer, data: { state: 'revoked' } }),
+    ];
   }
 
   #reachOf(tenant: Tenant, target: RevocationTarget): Promise<Reach> {
@@ -180,7 +202,8 @@ export class MassRevocation {
   async #reachOfIssuer(tenant: Tenant, issuer: Fingerprint): Promise<Reach> {
     const { certificates } = this.#ports;
     const authority = await certificates.find(issuer);
-    if (authority?.tenant !== tenant || authority.profile !== 'issuing') {
+    const isKnown = authority?.profile === 'issuing' || authority?.profile === 'manufacturer';
+    if (authority?.tenant !== tenant || !isKnown) {
       throw new HoldfastError('identity.no_such_certificate');
     }
     const subjects = (profile: 'device' | 'claim') =>

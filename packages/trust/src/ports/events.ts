@@ -9,6 +9,8 @@ import type { Write } from './store.ts';
  * | device.enrolled | device id | certificate fingerprint |
  * | device.suspended, device.revoked, device.readmitted, device.quarantined | device id | reason |
  * | certificate.revoked, certificate.superseded | fingerprint | device id, reason |
+ * | certificate.registered | fingerprint | its issuer: it waits for an operator |
+ * | manufacturer.changed | fingerprint of the authority | state |
  * | claim.revoked | claim id | fingerprint |
  * | posture.changed | device id | from, to, reasons |
  * | evidence.accepted, evidence.refused | device id | digest, version, counter, boot state |
@@ -35,6 +37,8 @@ export type EventName =
   | 'certificate.revoked'
   | 'certificate.superseded'
   | 'claim.revoked'
+  | 'certificate.registered'
+  | 'manufacturer.changed'
   | 'tickets.voided'
   | 'posture.changed'
   | 'evidence.accepted'

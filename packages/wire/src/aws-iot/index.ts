@@ -22,11 +22,13 @@ export {
 } from './jobs.ts';
 export { type AwsMembers, type AwsPayload, decodeAwsPayload, encodeAwsPayload } from './payload.ts';
 export {
+  certificateRegisteredTopic,
   type CertificateReply,
   type CreateFromCsrRequest,
   decodeCertificateReply,
   decodeProvisioningRejection,
   decodeRegisterThingReply,
+  encodeCertificateRegistered,
   encodeProvisioning,
   type ProvisioningRejection,
   type RegisterThingReply,

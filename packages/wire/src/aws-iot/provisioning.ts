@@ -62,6 +62,30 @@ export function decodeProvisioningRejection(format: AwsFormat, payload: Uint8Arr
   return readShape(decodeAwsPayload(format, payload), REJECTION);
 }
 
+/** Told when a certificate of a registered authority came in and waits to be activated (JITR). */
+export const certificateRegisteredTopic = (caCertificateId: string): string =>
+  `$aws/events/certificates/registered/${caCertificateId}`;
+
+/** @see AWS IoT developer guide, "Automatically register device certificates" */
+export function encodeCertificateRegistered(registered: {
+  readonly certificateId: string;
+  readonly caCertificateId: string;
+  /** Milliseconds since the epoch, both. */
+  readonly at: number;
+  readonly registeredAt: number;
+  readonly account: string;
+}): Uint8Array {
+  const { certificateId, caCertificateId, at, registeredAt, account } = registered;
+  return encodeAwsPayload('json', {
+    certificateId,
+    caCertificateId,
+    timestamp: at,
+    certificateStatus: 'PENDING_ACTIVATION',
+    awsAccountId: account,
+    certificateRegistrationTimestamp: `${registeredAt}`,
+  });
+}
+
 /** Encodes any of the payloads above. @see AWS IoT developer guide, "Device provisioning MQTT API" */
 export function encodeProvisioning(
   format: AwsFormat,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { type Clock, type ErrorCode, toHoldfastError } from '@holdfast/kernel';
 import type { AdmittedPeer } from '@holdfast/trust/communication';
-import type { PeerIdentifier, PeerVerdict } from '@holdfast/trust/identity';
+import type { Newcomers, PeerIdentifier, PeerVerdict, PresentedChain } from '@holdfast/trust/identity';
 import { DEFAULT_TENANT, type Fingerprint } from '@holdfast/trust/ports';
 import { actorOf } from '@holdfast/trust/principal';
 import type { AuditTrail } from './audit-trail.ts';
@@ -12,11 +12,19 @@ export type Admission =
   | { readonly kind: 'admitted'; readonly peer: AdmittedPeer }
   | { readonly kind: 'refused'; readonly code: ErrorCode };
 
+type Identification =
+  | Extract<Admission, { kind: 'admitted' }>
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly actor: string };
+
+const MAX_CHAIN = 8;
+
 export interface PeerAdmissionPorts {
   readonly identifier: PeerIdentifier;
   readonly sessions: SessionTable;
   readonly trail: AuditTrail;
   readonly clock: Clock;
+  /** Whom to tell of a certificate the registry does not know, where its chain is at hand. */
+  readonly newcomers?: Newcomers;
 }
 
 /**
@@ -62,7 +70,7 @@ export class PeerAdmission {
 
   async #admit(session: Session): Promise<Admission> {
     const { connection } = session;
-    const verdict = await this.#identify(session);
+    const verdict = await this.#introduce(session, await this.#identify(session));
     if (verdict.kind === 'refused') {
       this.#ports.trail.record(connection.fingerprint, {
         tenant: DEFAULT_TENANT,
@@ -77,9 +85,22 @@ export class PeerAdmission {
     return { kind: 'refused', code: 'communication.session_cut' };
   }
 
-  async #identify(
-    session: Session,
-  ): Promise<Extract<Admission, { kind: 'admitted' }> | { kind: 'refused'; code: ErrorCode; actor: string }> {
+  /** A certificate of a registered authority may be registered by this very connection, and then goes on. */
+  async #introduce(session: Session, verdict: Identification): Promise<Identification> {
+    const { newcomers } = this.#ports;
+    const { id, presented, remoteAddress } = session.connection;
+    const isUnknown = verdict.kind === 'refused' && verdict.code === 'identity.unknown_certificate';
+    const chain = isUnknown ? presented?.() : undefined;
+    if (!isUnknown || newcomers === undefined || chain === undefined) return verdict;
+    try {
+      await newcomers.meet(chain, { connectionId: id, remoteAddress, door: 'aws-jit' });
+    } catch (error) {
+      return { ...verdict, code: toHoldfastError(error).code };
+    }
+    return this.#identify(session);
+  }
+
+  async #identify(session: Session): Promise<Identification> {
     const { fingerprint } = session.connection;
     const actor = `certificate:${fingerprint}`;
     try {
@@ -90,6 +111,18 @@ export class PeerAdmission {
       return { kind: 'refused', code: toHoldfastError(error).code, actor };
     }
   }
+}
+
+/** Its certificate and what it sent besides; undefined when it showed none. Also what TLS found by itself. */
+export function presentedChain(socket: TLSSocket): PresentedChain | undefined {
+  const leaf = socket.getPeerX509Certificate();
+  if (leaf === undefined) return undefined;
+  const chainDer: Uint8Array[] = [];
+  for (let each = leaf.issuerCertificate; each !== undefined && chainDer.length < MAX_CHAIN; ) {
+    chainDer.push(new Uint8Array(each.raw));
+    each = each.issuerCertificate === each ? undefined : each.issuerCertificate;
+  }
+  return { leafDer: new Uint8Array(leaf.raw), chainDer };
 }
 
 /** The one identity of a peer: SHA-256 of the certificate TLS has proven, undefined when it showed none. */

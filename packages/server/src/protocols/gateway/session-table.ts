@@ -1,5 +1,6 @@
 import type { Clock, EpochMs, Timer } from '@holdfast/kernel';
 import type { AdmittedPeer } from '@holdfast/trust/communication';
+import type { PresentedChain } from '@holdfast/trust/identity';
 import type { DeviceId, Fingerprint, Tenant } from '@holdfast/trust/ports';
 
 /** Why a connection is ended from this side. */
@@ -33,6 +34,8 @@ export interface Connection {
   readonly protocol: 'mqtt' | 'https';
   readonly fingerprint: Fingerprint;
   readonly remoteAddress: string;
+  /** The certificates it showed, where one that is unknown may be registered. */
+  readonly presented?: () => PresentedChain | undefined;
   /** Closes the transport with the protocol's own words; called once. */
   readonly end: (reason: CutReason) => void;
 }

@@ -56,7 +56,9 @@ export function tlsOptions(settings: TlsSettings): TlsOptions {
   return {
     key: material.keyPem,
     cert: material.chainPem,
-    ...(clientCas === undefined ? {} : { ca: [...clientCas], requestCert: true, rejectUnauthorized: true, allowPartialTrustChain: true }),
+    ...(clientCas === undefined
+      ? {}
+      : { ca: [...clientCas], requestCert: true, rejectUnauthorized: true, allowPartialTrustChain: true }),
     minVersion: minimum,
     maxVersion: 'TLSv1.3',
     ciphers: [...SUITES, ...(ccm8 ? CCM8_SUITES : [])].join(':'),

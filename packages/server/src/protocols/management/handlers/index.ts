@@ -11,6 +11,7 @@ import { type ProductHandlerPorts, productHandlers } from './products.ts';
 import { type RegistryHandlerPorts, registryHandlers } from './registry.ts';
 import { type RevocationHandlerPorts, revocationHandlers } from './revocations.ts';
 import { type ShadowHandlerPorts, shadowHandlers } from './shadows.ts';
+import { type ManufacturerHandlerPorts, manufacturerHandlers } from './manufacturers.ts';
 import { type TemplateHandlerPorts, templateHandlers } from './templates.ts';
 import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
 
@@ -22,6 +23,7 @@ export type ManagementServices = DeviceHandlerPorts &
   RevocationHandlerPorts &
   ClaimHandlerPorts &
   TemplateHandlerPorts &
+  ManufacturerHandlerPorts &
   EnrollmentHandlerPorts &
   CommunicationHandlerPorts &
   ShadowHandlerPorts &
@@ -42,6 +44,7 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...revocationHandlers(services),
     ...claimHandlers(services),
     ...templateHandlers(services),
+    ...manufacturerHandlers(services),
     ...enrollmentHandlers(services),
     ...communicationHandlers(services),
     ...shadowHandlers(services),
