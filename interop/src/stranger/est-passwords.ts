@@ -79,11 +79,9 @@ async function filesFor(world: HoldfastWorld, serial: string): Promise<Files> {
 /** @returns the status and, where there is one, Retry-After */
 async function post(world: HoldfastWorld, operation: string, userpass: string | undefined, files: Files) {
   const url = `https://${HOST}:${world.ports.enroll}/.well-known/est/${operation}`;
-  const said = await succeed('curl', [
-    ...['-sS', '--cacert', world.rootFile, '-o', files.answer, '-w', '%{http_code} %header{retry-after}'],
-    ...(userpass === undefined ? [] : ['--user', userpass]),
-    ...['-H', 'Content-Type: application/pkcs10', '--data-binary', `@${files.csr}`, url],
-  ]);
+  const asked = ['-sS', '--cacert', world.rootFile, '-o', files.answer, '-w', '%{http_code} %header{retry-after}'];
+  const body = ['-H', 'Content-Type: application/pkcs10', '--data-binary', `@${files.csr}`];
+  const said = await succeed('curl', [...asked, ...(userpass === undefined ? [] : ['--user', userpass]), ...body, url]);
   const [status = '', retryAfter = ''] = said.toString().split(' ');
   return { status: Number(status), retryAfter };
 }
@@ -96,9 +94,9 @@ async function enroll(world: HoldfastWorld, report: Report): Promise<void> {
     const first = readFileSync(files.answer, 'utf8');
     const der = Buffer.from(first, 'base64');
     const pem = await succeed('openssl', ['pkcs7', '-inform', 'DER', '-print_certs'], { input: der });
-    expectThat(pem.includes(`subject=CN = ${serial}`), `openssl read ${pem}`);
+    expectThat(pem.includes(`subject=CN = ${serial}`), `openssl read ${pem.toString()}`);
     const info = await succeed('certtool', ['--p7-info', '--inder'], { input: der });
-    expectThat(info.includes('Number of certificates: 1'), `certtool read ${info}`);
+    expectThat(info.includes('Number of certificates: 1'), `certtool read ${info.toString()}`);
     const kept = world.keep(serial, pem.toString(), readFileSync(files.key, 'utf8'));
     const facts = (await succeed('certtool', ['--certificate-info', '--infile', kept.certificateFile])).toString();
     expectThat(facts.includes(`urn:holdfast:default:device:${serial}`), `certtool read ${facts}`);
@@ -136,7 +134,7 @@ async function takeKey(world: HoldfastWorld, report: Report): Promise<void> {
       const certified = await succeed('openssl', ['x509', '-noout', '-pubkey'], { input: pem });
       expectEqual(own.toString(), certified.toString(), 'public key');
       const facts = await succeed('certtool', ['--key-info', '--pkcs8', '--null-password', '--inder'], { input: key });
-      expectThat(/EC\/ECDSA/.test(facts.toString()), `certtool read ${facts}`);
+      expectThat(/EC\/ECDSA/.test(facts.toString()), `certtool read ${facts.toString()}`);
     },
   );
 }

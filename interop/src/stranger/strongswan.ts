@@ -47,7 +47,7 @@ export const strongswan: Stranger = {
       const approving = untilWaiting(world, label.serial).then(() => approve(world, label.serial));
       const [pem] = await Promise.all([asking, approving]);
       const text = await succeed('openssl', ['x509', '-noout', '-subject'], { input: pem });
-      expectThat(text.includes(label.serial), `it got ${text}`);
+      expectThat(text.includes(label.serial), `it got ${text.toString()}`);
     });
     await check(report, '--print finds the names and the purpose', async () => {
       const text = (await succeed('pki', ['--print', '--in', device?.certificateFile ?? ''])).toString();

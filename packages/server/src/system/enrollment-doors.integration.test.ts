@@ -76,13 +76,11 @@ const byPassword =
   (operation: string): Door =>
   async ({ claim, csr, serial }) => {
     const body = { serials: [serial] };
-    let basic = '';
-    const code = await system.code(
-      system.api.call('claims.mint-passwords', { claim: claim.id, body }).then(({ passwords: [first] }) => {
-        basic = Buffer.from(`${serial}:${first?.password}`).toString('base64');
-      }),
-    );
+    const minting = system.api.call('claims.mint-passwords', { claim: claim.id, body });
+    const code = await system.code(minting);
     if (code !== 'done') return code;
+    const { passwords } = await minting;
+    const basic = Buffer.from(`${serial}:${passwords[0]?.password}`).toString('base64');
     return verdictOf(
       await system.https('POST', `/.well-known/est/${operation}`, {
         port: system.port('enrollment'),

@@ -155,7 +155,7 @@ export class SqlEnrollmentRequestRepository implements EnrollmentRequestReposito
       this.#reader.first(waiting),
       this.#reader.first(waiting.where('claim_id', '=', claimId)),
     ]);
-    return { tenant: Number(all?.waiting ?? 0), claim: Number(ofClaim?.waiting ?? 0) };
+    return { tenant: all?.waiting ?? 0, claim: ofClaim?.waiting ?? 0 };
   }
 
   inserting(request: EnrollmentRequest): Write {
