@@ -89,14 +89,6 @@ export {
   type ManufacturersPorts,
   type ManufacturerWish,
 } from './manufacturers.ts';
-export { type Activation, type ActivationWish, JitRegistration, type JitRegistrationPorts } from './jit-registration.ts';
-export { JIT_RULES } from './jit-policy.ts';
-export {
-  type ManufacturerDetail,
-  Manufacturers,
-  type ManufacturersPorts,
-  type ManufacturerWish,
-} from './manufacturers.ts';
 export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
 export { RefusalPace } from './refusal-pace.ts';
 export {
