@@ -30,18 +30,18 @@ function connectAll(devices: readonly EnrolledDevice[]): Promise<readonly MqttCl
 describe('a reconnect storm', () => {
   it('neither ends nor starves a live session, lets everybody in, and leaves room to enroll', async () => {
     const session = await system.mqtt(live, { id: live.id });
-    let settled = false;
+    const weather = { calm: false };
     const storm = connectAll(fleet).finally(() => {
-      settled = true;
+      weather.calm = true;
     });
+    const newcomer = system.enroll('newcomer');
     let rounds = 0;
     let during = 0;
-    while (!settled || rounds < ROUNDS) {
+    while (!weather.calm || rounds < ROUNDS) {
       expect(await session.publishOnce(`devices/live/${rounds}`)).toBeDefined();
       rounds++;
-      if (!settled) during++;
+      if (!weather.calm) during++;
     }
-    const newcomer = system.enroll('newcomer');
     const clients = await storm;
     expect(clients.map(({ connack }) => connack)).toEqual(Array(STORM).fill(0));
     expect((await newcomer).id).toBe('newcomer');

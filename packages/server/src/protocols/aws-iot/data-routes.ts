@@ -6,7 +6,7 @@ import { publishRoutes, type PublishRoutesPorts } from './publish-routes.ts';
 import { RequestRate } from './request-rate.ts';
 import { shadowRoutes, type ShadowRoutesPorts } from './shadow-routes.ts';
 
-export type DataRoutesPorts = Omit<JobsRoutesPorts & PublishRoutesPorts & ShadowRoutesPorts, 'rate'> & {
+type DataRoutesPorts = Omit<JobsRoutesPorts & PublishRoutesPorts & ShadowRoutesPorts, 'rate'> & {
   readonly clock: Clock;
 };
 
