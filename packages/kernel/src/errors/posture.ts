@@ -20,6 +20,10 @@ export const POSTURE_ERRORS = {
     'the evidence does not verify under the key registered for this device',
     'treat the device as untrusted and look at its audit entries',
   ),
+  'posture.log_contradicts': refused(
+    'the event log does not come to the registers the TPM quoted',
+    'send the whole log of this start, as the kernel shows it, or none',
+  ),
   'posture.wrong_device': refused(
     'the evidence names another device',
     'check that the device identity and its attestation key belong together',

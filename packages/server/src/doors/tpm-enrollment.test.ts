@@ -1,25 +1,7 @@
-import {
-  createSigner,
-  encodeSignatureAlgorithm,
-  generatePrivateKey,
-  issueCertificate,
-  newSerial,
-  type Signer,
-  SoftwareTpm,
-} from '@holdfast/crypto';
-import {
-  endorseTpm,
-  enrollByTpm,
-  IdentityStore,
-  MemoryStore,
-  type PostJson,
-  TpmIdentity,
-  TpmKeyStore,
-  virtualTpm,
-} from '@holdfast/device';
+import type { PostJson } from '@holdfast/device';
 import { decodeUtf8, encodeUtf8, HoldfastError, systemRandom } from '@holdfast/kernel';
 import { TpmEnrollment, type TpmEnrollmentPorts, TpmTrust } from '@holdfast/trust/identity';
-import { decodePem, encodePem } from '@holdfast/wire/pem';
+import { decodePem } from '@holdfast/wire/pem';
 import {
   decodeTpmEnrollmentRequest,
   decodeTpmPublic,
@@ -29,91 +11,13 @@ import {
   TPM_OBJECT,
   type TpmEnrollmentRequest,
 } from '@holdfast/wire/tpm2';
-import {
-  decodeCertificate,
-  encodeAuthorityKeyIdentifier,
-  encodeExtension,
-  encodeExtKeyUsage,
-  encodeName,
-  encodeSigned,
-  encodeTbsCertificate,
-  OID,
-} from '@holdfast/wire/x509';
+import { decodeCertificate } from '@holdfast/wire/x509';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { tpmRoutes } from '../protocols/tpm/index.ts';
 import { ADMIN, type IdentityWorld, openIdentityWorld } from '../testing/identity-world.ts';
+import { type Gateway, makeGateway, Maker } from '../testing/tpm-gateway.ts';
 
 const coded = (code: string) => expect.objectContaining({ code });
-const DAY = 86_400_000;
-
-/** A maker of TPMs. */
-class Maker {
-  readonly pem: string;
-  readonly #signer: Signer;
-  readonly #issuer: ReturnType<typeof decodeCertificate>;
-
-  static async open(): Promise<Maker> {
-    const key = await generatePrivateKey('P-256');
-    const signer = createSigner(key);
-    const fields = { ...shape(key.publicKey.spki), subjectName: [{ type: 'commonName', value: 'maker' }] } as const;
-    return new Maker(signer, await issueCertificate({ profile: 'root', ...fields }, signer));
-  }
-
-  constructor(signer: Signer, der: Uint8Array) {
-    this.#signer = signer;
-    this.#issuer = decodeCertificate(der);
-    this.pem = encodePem('CERTIFICATE', der);
-  }
-
-  /** As the EK Credential Profile has it: the purpose that no other certificate has. */
-  async certify(spki: Uint8Array): Promise<Uint8Array> {
-    const issuerId = this.#issuer.known.subjectKeyIdentifier ?? new Uint8Array();
-    const tbs = encodeTbsCertificate({
-      serial: newSerial(systemRandom),
-      algorithm: encodeSignatureAlgorithm(this.#signer.algorithm),
-      issuer: this.#issuer.subject.raw,
-      validity: { notBefore: Date.UTC(2025, 0), notAfter: Date.UTC(2040, 0) },
-      subject: encodeName([{ type: 'commonName', value: 'unknown' }]),
-      spki,
-      extensions: [
-        encodeExtension(OID.extKeyUsage, false, encodeExtKeyUsage(['2.23.133.8.1'])),
-        encodeExtension(OID.authorityKeyIdentifier, false, encodeAuthorityKeyIdentifier(issuerId)),
-      ],
-    });
-    return encodeSigned(tbs, encodeSignatureAlgorithm(this.#signer.algorithm), await this.#signer.sign(tbs));
-  }
-}
-
-function shape(spki: Uint8Array) {
-  return {
-    publicKey: spki,
-    serial: newSerial(systemRandom),
-    notBefore: Date.UTC(2025, 0),
-    notAfter: Date.UTC(2025, 0) + 3000 * DAY,
-  } as const;
-}
-
-interface Gateway {
-  readonly software: SoftwareTpm;
-  readonly endorsementPem: string;
-  enroll(post: PostJson): ReturnType<typeof enrollByTpm>;
-}
-
-async function makeGateway(maker: Maker): Promise<Gateway> {
-  const software = new SoftwareTpm();
-  const certificate = await endorseTpm(software, (spki) => maker.certify(spki));
-  const tpm = virtualTpm(software);
-  const store = new MemoryStore();
-  const keys = new TpmKeyStore(tpm, store);
-  const identity = new TpmIdentity(tpm, keys, systemRandom);
-  const identities = new IdentityStore(store, keys);
-  return {
-    software,
-    endorsementPem: encodePem('CERTIFICATE', certificate),
-    enroll: (post) => enrollByTpm({ tpm: identity, keys, identities, serial: 'wished' }, post),
-  };
-}
-
 describe('enrollment by a TPM', () => {
   let maker: Maker;
   let world: IdentityWorld;

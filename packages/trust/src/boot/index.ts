@@ -28,7 +28,7 @@ export {
   type SignedImage,
 } from './image-signer.ts';
 export { ImageVerifier } from './image-verifier.ts';
-export { type FirmwareLevel, isOlder, type Minimum, shortfallOf } from './minimum.ts';
+export { type FirmwareLevel, isOlder, type Minimum, isVersion, shortfallOf } from './minimum.ts';
 export {
   type MinimumPreview,
   type MinimumWish,

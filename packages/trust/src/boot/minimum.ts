@@ -16,6 +16,16 @@ export function shortfallOf(minimum: Minimum, level: FirmwareLevel): 'counter' |
   return undefined;
 }
 
+/** Whether the text is a version that others can be held against. */
+export function isVersion(text: string): boolean {
+  try {
+    parseVersion(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws `boot.bad_version` */
 export function isOlder(version: string, than: string): boolean {
   return compareVersions(parseVersion(version), parseVersion(than)) < 0;

@@ -2,6 +2,7 @@ import { type EvidenceRefusal, type MeasuredEvidence, sha256, verifyEvidence } f
 import { type Clock, decodeHex, encodeHex, type ErrorCode, ERRORS, HoldfastError, type Random } from '@holdfast/kernel';
 import { decodeSign1 } from '@holdfast/wire/cose';
 import { decodeEvidenceClaims } from '@holdfast/wire/eat';
+import { isQuoteEvidence, MAX_QUOTE_EVIDENCE } from '@holdfast/wire/tpm2';
 import type { ReferenceValues } from '../boot/index.ts';
 import { onFreshRead, RefusalPace, type Registry } from '../identity/index.ts';
 import type {
@@ -12,18 +13,19 @@ import type {
   DeviceRecord,
   DeviceRepository,
   Outbox,
-  PostureReason,
   PostureRecord,
   PostureRepository,
-  ProductRecord,
   ProductRepository,
   Store,
+  TpmRepository,
   Write,
 } from '../ports/index.ts';
 import { actorOf, type DevicePrincipal } from '../principal.ts';
 import type { AttestationDoor, AttestationResult, Challenge } from './contracts.ts';
-import { EVENT_OF_POSTURE, POSTURE_MACHINE, standingPosture } from './machine.ts';
-import { judgePosture, type PostureJudgement } from './rules.ts';
+import { POSTURE_MACHINE, standingPosture } from './machine.ts';
+import { acceptanceWrites, type Subject } from './evidence-writes.ts';
+import { judgePosture } from './rules.ts';
+import { examineQuote, judgeQuote, nonceOfQuote, type Quoted } from './tpm-quotes.ts';
 
 export interface AttestationPorts {
   readonly clock: Clock;
@@ -37,6 +39,7 @@ export interface AttestationPorts {
   readonly postures: PostureRepository;
   readonly nonces: AttestationNonceRepository;
   readonly referenceValues: Pick<ReferenceValues, 'find' | 'highestCounter'>;
+  readonly tpms: Pick<TpmRepository, 'ofDevice' | 'starts' | 'references' | 'counting'>;
 }
 
 const NONCE_BYTES = 32;
@@ -58,14 +61,9 @@ const REFUSALS: Readonly<Record<EvidenceRefusal, ErrorCode>> = {
   mode: 'posture.debug_open',
 };
 
-interface Subject {
-  readonly principal: DevicePrincipal;
-  readonly device: DeviceRecord;
-  readonly product: ProductRecord;
-}
-
 type Finding =
   | { readonly kind: 'measured'; readonly evidence: MeasuredEvidence }
+  | Quoted
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly detail: string };
 
 /** The verifier of RFC 9334: takes evidence and says what a device is worth. */
@@ -103,25 +101,30 @@ export class Attestation implements AttestationDoor {
       const nonce = claimedNonce(token);
       const challenge = nonce && (await this.#ports.nonces.find(hashOf(nonce)));
       const own = challenge && isOf(challenge, principal) ? challenge : undefined;
-      const finding = this.#examine(subject.device, token, { nonce, challenge: own });
+      const finding = await this.#examine(subject.device, token, { nonce, challenge: own });
       const consumed = own ? [this.#ports.nonces.consuming(own.nonceSha256)] : [];
-      return finding.kind === 'refused'
-        ? this.#refuse(subject, { finding, record, consumed })
-        : this.#accept(subject, { evidence: finding.evidence, record, consumed });
+      if (finding.kind === 'refused') return this.#refuse(subject, { finding, record, consumed });
+      if (finding.kind === 'quoted') return this.#acceptQuote(subject, { quoted: finding, record, consumed });
+      return this.#accept(subject, { evidence: finding.evidence, record, consumed });
     });
   }
 
-  #examine(
+  async #examine(
     device: DeviceRecord,
     token: Uint8Array,
     given: { readonly nonce: Uint8Array | undefined; readonly challenge: AttestationNonce | undefined },
-  ): Finding {
+  ): Promise<Finding> {
     const { nonce, challenge } = given;
     if (nonce === undefined) return refused('posture.evidence_malformed', 'token');
     if (challenge === undefined) return refused('posture.nonce_unknown', 'nonce');
     const left = challenge.expiresAt - this.#ports.clock.now();
     // A clock that was set back must not lengthen the life of what was given before.
     if (left <= 0 || left > NONCE_LIFE_MS) return refused('posture.nonce_expired', 'nonce');
+    if (isQuoteEvidence(token)) {
+      const tpm = await this.#ports.tpms.ofDevice(device.tenant, device.deviceId);
+      if (tpm === undefined) return refused('posture.no_anchor', 'tpm');
+      return examineQuote(token, { attestationKey: tpm.attestationKey, nonce });
+    }
     const { attestationAnchor: anchorSpki, ueid } = device;
     if (anchorSpki === undefined || ueid === undefined) return refused('posture.no_anchor', 'anchor');
     const verdict = verifyEvidence(token, { anchorSpki, nonce, ueid: decodeHex(ueid) });
@@ -191,7 +194,7 @@ export class Attestation implements AttestationDoor {
     };
     await store.commit([
       ...given.consumed,
-      ...this.#acceptance(subject, { judgement, evidence, record: given.record }),
+      ...acceptanceWrites(this.#ports, subject, { judgement, evidence, record: given.record }),
     ]);
     return {
       kind: 'accepted',
@@ -203,37 +206,36 @@ export class Attestation implements AttestationDoor {
     };
   }
 
-  #acceptance(
-    { principal, device }: Subject,
+  async #acceptQuote(
+    subject: Subject,
     given: {
-      readonly judgement: PostureJudgement;
-      readonly evidence: AcceptedEvidence;
+      readonly quoted: Quoted;
       readonly record: PostureRecord | undefined;
+      readonly consumed: readonly Write[];
     },
-  ): readonly Write[] {
-    const { audit, outbox, postures, registry } = this.#ports;
-    const { judgement, evidence, record } = given;
-    const { tenant, deviceId } = principal;
-    const { digest, version, counter, bootState, releaseId, at } = evidence;
-    const from = standingPosture(record?.posture ?? POSTURE_MACHINE.initial, device);
-    const posture = POSTURE_MACHINE.step(from, EVENT_OF_POSTURE[judgement.posture]);
-    const isChanged = from !== posture;
-    const since = isChanged || record === undefined ? at : record.since;
-    const change = { posture, reasons: judgement.reasons, since, evidence };
-    const facts = { digest, version, counter, bootState, releaseId: releaseId ?? null };
-    return [
-      record ? postures.changing(record, change) : postures.inserting({ tenant, deviceId, ...change, revision: 0 }),
-      audit.entry({
-        tenant,
-        actor: actorOf(principal),
-        action: 'evidence.accepted',
-        subject: deviceId,
-        details: { ...facts, posture },
-      }),
-      outbox.event({ tenant, name: 'evidence.accepted', subject: deviceId, data: facts }),
-      ...(isChanged ? [changedEvent(device, { from, to: posture, reasons: judgement.reasons }, outbox)] : []),
-      ...(posture === 'quarantined' ? quarantineWrites(registry, device, judgement.reasons) : []),
-    ];
+  ): Promise<AttestationResult> {
+    const { tpms, store, clock } = this.#ports;
+    const { product, device } = subject;
+    const { tenant, deviceId } = device;
+    const { quoted, record } = given;
+    const judged = judgeQuote({
+      product,
+      device,
+      quoted,
+      references: await tpms.references(tenant, product.name),
+      before: await tpms.starts(tenant, deviceId),
+    });
+    const { judgement, restarted } = judged;
+    const evidence: AcceptedEvidence = { ...judged.evidence, at: clock.now() };
+    const { resetCount, restartCount } = quoted.clockInfo;
+    const more = { resetCount, restartCount, restarted, eventLog: quoted.eventLog !== undefined };
+    await store.commit([
+      ...given.consumed,
+      tpms.counting(tenant, deviceId, { resetCount, restartCount }),
+      ...acceptanceWrites(this.#ports, subject, { judgement, evidence, record, more }),
+    ]);
+    const { posture, reasons } = judgement;
+    return { kind: 'accepted', deviceId, posture, reasons, evidence, proceed: 'none' };
   }
 
   /** @throws `identity.unknown_device`, `identity.device_quarantined`, `identity.unknown_product` */
@@ -248,28 +250,9 @@ export class Attestation implements AttestationDoor {
   }
 }
 
-export function changedEvent(
-  { tenant, deviceId }: Pick<DeviceRecord, 'tenant' | 'deviceId'>,
-  change: { readonly from: string; readonly to: string; readonly reasons: readonly PostureReason[] },
-  outbox: Outbox,
-): Write {
-  const { from, to } = change;
-  const reasons = change.reasons.map(({ code }) => code).join(' ');
-  return outbox.event({ tenant, name: 'posture.changed', subject: deviceId, data: { from, to, reasons } });
-}
-
-function quarantineWrites(
-  registry: AttestationPorts['registry'],
-  device: DeviceRecord,
-  reasons: readonly PostureReason[],
-): readonly Write[] {
-  const [worst] = reasons;
-  if (worst === undefined) return [];
-  return registry.quarantining({ kind: 'system', tenant: device.tenant }, device, { ...worst, details: {} });
-}
-
 /** The nonce a token says it answers, read before anything is believed, to find the challenge it names. */
 function claimedNonce(token: Uint8Array): Uint8Array | undefined {
+  if (isQuoteEvidence(token)) return token.length > MAX_QUOTE_EVIDENCE ? undefined : nonceOfQuote(token);
   if (token.length > MAX_TOKEN) return undefined;
   try {
     return decodeEvidenceClaims(decodeSign1(token).payload).nonce;

@@ -39,7 +39,7 @@ export type AttestationResult =
 
 export interface AttestationDoor {
   challenge(principal: DevicePrincipal): Promise<Challenge>;
-  /** @param token - CBOR EAT in COSE_Sign1, at most 16 KiB */
+  /** @param token - CBOR EAT in COSE_Sign1, at most 16 KiB, or a TPM quote with its log (`wire/tpm2`) */
   appraise(principal: DevicePrincipal, token: Uint8Array): Promise<AttestationResult>;
 }
 

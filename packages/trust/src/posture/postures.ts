@@ -16,7 +16,7 @@ import type {
   Tenant,
 } from '../ports/index.ts';
 import type { DevicePrincipal } from '../principal.ts';
-import { changedEvent } from './attestation.ts';
+import { changedEvent } from './evidence-writes.ts';
 import type { DevicePosture, PostureReader } from './contracts.ts';
 import { POSTURE_MACHINE, rightsOf, standingPosture } from './machine.ts';
 import { belowMinimumWords } from './rules.ts';
