@@ -73,6 +73,13 @@ describe('events', () => {
     expect(cuts).toHaveLength(reaction.kind === 'cut' ? 2 : 0);
   });
 
+  it('of any policy reach a session whose rights are being read', async () => {
+    let refreshed = 0;
+    world.live().refresh = () => refreshed++;
+    await events.say('policy.changed', 'not known yet');
+    expect(refreshed).toBe(1);
+  });
+
   it('of an attachment reach the device or, for a group, everybody', async () => {
     let refreshed = 0;
     world.live().refresh = () => refreshed++;

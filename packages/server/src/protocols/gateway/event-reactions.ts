@@ -21,7 +21,7 @@ function samePolicy(event: StoredEvent, session: Session): boolean {
   const { targetId, targetKind } = event.data;
   if (!sameTenant(event, session) || session.peer?.kind !== 'device') return false;
   if (targetKind === 'device') return session.peer.principal.deviceId === targetId;
-  return targetKind === 'group' || session.policies.includes(event.subject);
+  return targetKind === 'group' || (session.policies?.includes(event.subject) ?? true);
 }
 
 /** Every event that touches live connections. */

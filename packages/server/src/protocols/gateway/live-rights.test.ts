@@ -1,5 +1,5 @@
 import { silentLog } from '@holdfast/kernel';
-import { CompiledPolicy, DEVICE_POLICY, Rights } from '@holdfast/trust/communication';
+import { type AdmittedPeer, CompiledPolicy, DEVICE_POLICY, Rights } from '@holdfast/trust/communication';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LiveRights, RefreshQueue } from './live-rights.ts';
 import { PeerAdmission } from './peer-admission.ts';
@@ -27,23 +27,24 @@ describe('live rights', () => {
     const policies = level === 'full' ? [DEVICE_POLICY] : [];
     return new Rights(level, new CompiledPolicy(policies, undefined, context), world.clock);
   };
+  const ports = () => ({
+    admission: new PeerAdmission({
+      identifier: world.registry,
+      sessions: world.sessions,
+      trail: world.trail,
+      clock: world.clock,
+    }),
+    authority: { rightsOf: () => (failing ? Promise.reject(new Error('store')) : Promise.resolve(make())) },
+    sessions: world.sessions,
+    refreshes: new RefreshQueue(world.clock),
+    clock: world.clock,
+    log: silentLog,
+  });
   const start = () => {
     const session = world.live();
-    const refreshes = new RefreshQueue(world.clock);
+    const { refreshes, ...rest } = ports();
     const rights = new LiveRights(
-      {
-        admission: new PeerAdmission({
-          identifier: world.registry,
-          sessions: world.sessions,
-          trail: world.trail,
-          clock: world.clock,
-        }),
-        authority: { rightsOf: () => (failing ? Promise.reject(new Error('store')) : Promise.resolve(make())) },
-        sessions: world.sessions,
-        refreshes,
-        clock: world.clock,
-        log: silentLog,
-      },
+      { ...rest, refreshes },
       { session, connection: facts, wish: { clientId: 'lamp-1', persistent: false, will: undefined } },
       make(),
     );
@@ -52,6 +53,26 @@ describe('live rights', () => {
   beforeEach(() => {
     level = 'full';
     failing = false;
+  });
+
+  it('are read again when something changed while they were read for the first time', async () => {
+    const session = world.live();
+    const reads: string[] = [];
+    const rightsOf = () => {
+      const read = make();
+      reads.push(level);
+      // Committed after this reading, and announced before anybody holds what it gave.
+      level = 'none';
+      session.refresh?.();
+      return Promise.resolve(read);
+    };
+    const rights = await LiveRights.open(
+      { ...ports(), authority: { rightsOf } },
+      { session, connection: facts, wish: { clientId: 'lamp-1', persistent: false, will: undefined } },
+      session.peer as AdmittedPeer,
+    );
+    expect([reads.slice(0, 2), rights.current.level]).toEqual([['full', 'none'], 'none']);
+    expect([session.state, session.cutFor]).toEqual(['ended', 'rights-lost']);
   });
 
   it('stay as they were while the store does not answer, and follow when it does', async () => {

@@ -1,5 +1,11 @@
 import { type Clock, type Log, type Timer, toHoldfastError } from '@holdfast/kernel';
-import type { ConnectionFacts, ConnectWish, PolicyAuthority, Rights } from '@holdfast/trust/communication';
+import type {
+  AdmittedPeer,
+  ConnectionFacts,
+  ConnectWish,
+  PolicyAuthority,
+  Rights,
+} from '@holdfast/trust/communication';
 import type { PeerAdmission } from './peer-admission.ts';
 import type { Session, SessionTable } from './session-table.ts';
 
@@ -26,6 +32,21 @@ export class LiveRights {
   #current: Rights;
   #stale = false;
   #next: Timer | undefined;
+
+  /** Reads the rights of a session; a change announced meanwhile is read before anybody relies on them. */
+  static async open(
+    ports: LiveRightsPorts,
+    held: { readonly session: Session; readonly connection: ConnectionFacts; readonly wish: ConnectWish },
+    peer: AdmittedPeer,
+  ): Promise<LiveRights> {
+    let isOld = false;
+    held.session.refresh = () => {
+      isOld = true;
+    };
+    const live = new LiveRights(ports, held, await ports.authority.rightsOf(peer, held.connection));
+    if (isOld) await live.renew();
+    return live;
+  }
 
   constructor(
     ports: LiveRightsPorts,

@@ -64,10 +64,10 @@ export class MqttAuthenticator implements Authenticator {
 
     const wish = wishOf(request);
     const connection = { clientId: request.clientId, remoteAddress: held.remoteAddress };
-    const live = new LiveRights(
+    const live = await LiveRights.open(
       { ...this.#ports, refreshes: this.#refreshes },
       { session: held.session, connection, wish },
-      await this.#ports.authority.rightsOf(peer, connection),
+      peer,
     );
     const decision = live.current.connect(wish);
     if (decision.kind === 'deny') return this.#refuse(held, peer, request, decision);

@@ -55,8 +55,8 @@ export interface Session {
   readonly signal: AbortSignal;
   /** What to do when the peer's rights may have changed. */
   refresh: (() => void) | undefined;
-  /** Names of the policies its rights were made from. */
-  policies: readonly string[];
+  /** Names of the policies its rights were made from; undefined until they are known, when every policy may be one. */
+  policies: readonly string[] | undefined;
 }
 
 interface Entry extends Session {
@@ -107,7 +107,7 @@ export class SessionTable {
       abort,
       missed: [],
       refresh: undefined,
-      policies: [],
+      policies: undefined,
     };
     this.#entries.set(connection.id, entry);
     this.#identifying.add(entry);
