@@ -2,6 +2,7 @@ import type { ApiClient, ImportResult } from '@holdfast/api';
 import { HoldfastError } from '@holdfast/kernel';
 import type { TableForm } from './export-registry.ts';
 import { importParts } from './import-file.ts';
+import { NameBook } from './name-book.ts';
 
 export interface ImportPorts {
   readonly client: ApiClient;
@@ -36,10 +37,9 @@ export async function importRegistry(
 
 async function pass(file: string, form: TableForm, apply: boolean, ports: ImportPorts): Promise<ImportCounts> {
   const counts = { created: 0, changed: 0, unchanged: 0, refused: 0 };
-  const names = new Map<string, number>();
+  const names = new NameBook();
   for await (const part of importParts(file, form)) {
-    if (!apply)
-      for (const { line, row } of part) noteNames(names, line, [`id ${row.id}`, `serial ${row.serial ?? row.id}`]);
+    if (!apply) for (const { line, row } of part) names.note(line, row.id, row.serial ?? row.id);
     const body = { rows: part.map(({ row }) => row), apply };
     const { results } = await ports.client.call('registry.import', { body });
     for (const [at, result] of results.entries()) {
@@ -49,16 +49,6 @@ async function pass(file: string, form: TableForm, apply: boolean, ports: Import
     ports.onProgress(`${apply ? 'brought in' : 'judged'} ${total(counts)}`);
   }
   return counts;
-}
-
-function noteNames(names: Map<string, number>, line: number, own: readonly string[]): void {
-  for (const name of own) {
-    const before = names.get(name);
-    if (before !== undefined) {
-      throw new HoldfastError('cli.bad_table', { line, reason: `${name.split(' ')[0]} as in line ${before}` });
-    }
-    names.set(name, line);
-  }
 }
 
 function total(counts: ImportCounts): number {

@@ -4,7 +4,7 @@ import { formatCsvRecord } from '../tables/csv.ts';
 
 /** A column of the registry as CSV: lists are separated by spaces, attributes are a JSON object. */
 interface RegistryColumn {
-  readonly name: keyof ImportDevice & keyof RegistryRow;
+  readonly name: keyof RegistryRow;
   readonly write: (row: RegistryRow) => string;
   readonly read: (text: string) => unknown;
 }
