@@ -169,4 +169,18 @@ export const COMMUNICATION_ERRORS = {
     retry: false,
     next: 'delete named shadows that are not used any more',
   },
+  'communication.sink_unknown': {
+    message: 'there is no sink of that name',
+    http: 404,
+    exit: 66,
+    retry: false,
+    next: 'list the sinks: holdfast communication sink list',
+  },
+  'communication.sinks_full': {
+    message: 'the spool of the sinks has no room for the message',
+    http: 503,
+    exit: 75,
+    retry: true,
+    next: 'send it again later; holdfast communication sink list names the sink that is behind',
+  },
 } as const satisfies Record<string, ErrorSpec>;

@@ -98,7 +98,7 @@ export class SqlShadowRepository implements ShadowRepository {
   }
 
   async count(tenant: Tenant, deviceId: DeviceId): Promise<number> {
-    return Number((await this.#reader.first(readCount({ tenant, deviceId })))?.count ?? 0);
+    return (await this.#reader.first(readCount({ tenant, deviceId })))?.count ?? 0;
   }
 
   inserting(shadow: ShadowRecord): Write {

@@ -125,3 +125,9 @@ export function deviceSessionPrefix(tenant: string, deviceId: string): string {
 export function deviceSessionKey(tenant: string, deviceId: string, clientId: string): string {
   return deviceSessionPrefix(tenant, deviceId) + clientId;
 }
+
+/** The device a session key belongs to; undefined for a claim's, and for the server's own. */
+export function deviceOfSessionKey(key: string): string | undefined {
+  const [, kind, deviceId] = key.split('/', 3);
+  return kind === 'device' ? deviceId : undefined;
+}

@@ -21,6 +21,7 @@ import type {
   CutOutcome,
   CutSubject,
   DurableStore,
+  MessageTap,
   MqttObserver,
   ReservedTopics,
   Transport,
@@ -45,6 +46,7 @@ export interface MqttBrokerPorts {
   readonly limits?: Partial<MqttLimits>;
   readonly reserved?: ReservedTopics;
   readonly observer?: MqttObserver;
+  readonly tap?: MessageTap | undefined;
 }
 
 export interface ServerMessage {
@@ -87,7 +89,7 @@ export class MqttBroker {
     this.limits = limits;
     this.#ports = ports;
     const journal = new Journal({ store, turn, log, metrics });
-    const router = new Router({ profile, limits, clock, journal, metrics });
+    const router = new Router({ profile, limits, clock, journal, metrics, tap: ports.tap });
     const wills = new Wills({ clock, router, metrics });
     const sessions = new SessionTable({ clock, journal, limits, metrics, router, wills, observer });
     this.#services = {
@@ -214,7 +216,8 @@ export class MqttBroker {
    * `publish` does.
    *
    * @throws `communication.mqtt_malformed` for a topic that no message may have, `communication.not_allowed` for one of
-   * the server's own, `communication.mqtt_too_large`, `communication.retained_full`, `store.unavailable`
+   * the server's own, `communication.mqtt_too_large`, `communication.retained_full`, `communication.sinks_full`,
+   * `store.unavailable`
    */
   async publishFor(wish: ClientMessage): Promise<void> {
     const { clock, profile } = this.#ports;
@@ -230,8 +233,9 @@ export class MqttBroker {
     const { journal, router } = this.#services;
     const before = journal.position;
     const message = new Message({ ...wish, properties: passedOn, expiresAt });
-    const { retainRefused } = router.publish(message);
+    const { retainRefused, tapped } = router.publish(message);
     if (journal.position > before) await this.#durable();
+    if ((await tapped) === false) throw new HoldfastError('communication.sinks_full');
     if (retainRefused) throw new HoldfastError('communication.retained_full');
   }
 

@@ -109,6 +109,28 @@ export interface ReservedTopics {
   publish(asker: ReservedAsker, topic: string, payload: Uint8Array, qos: Qos): Promise<void> | void;
 }
 
+/** A message that is on its way, whoever published it. Its bytes may be views: whoever keeps them copies. */
+export interface TappedMessage {
+  readonly realm: string;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: Qos;
+  readonly retain: boolean;
+  /** MQTT 5 properties that travel with it, encoded. */
+  readonly properties: Uint8Array;
+  /** Session key of the publisher, empty for the server itself. */
+  readonly publisher: string;
+}
+
+/** Sees every message that the policy allowed, beside the subscribers. Synchronous and cheap where it wants none. */
+export interface MessageTap {
+  /**
+   * @returns what the publisher's acknowledgement waits for, or undefined; it resolves to false when the message was
+   * not taken and the publisher has to keep it. Never rejects.
+   */
+  offer(message: TappedMessage): Promise<boolean> | undefined;
+}
+
 export interface ConnectionInfo {
   readonly connectionId: string;
   readonly sessionKey: string;

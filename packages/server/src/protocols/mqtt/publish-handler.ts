@@ -23,6 +23,8 @@ interface Dispatched {
   readonly reason: number;
   /** The router of reserved topics works on it. */
   readonly pending: Promise<void> | undefined;
+  /** The tap works on it; false: the client has to keep it. */
+  readonly tapped: Promise<boolean> | undefined;
 }
 
 /** PUBLISH and PUBREL of one client. */
@@ -198,14 +200,18 @@ export class PublishHandler {
     const client = this.#client;
     const { journal } = client.services;
     const before = journal.position;
-    const { reason, pending } = this.#dispatch(message);
+    const { reason, pending, tapped } = this.#dispatch(message);
     if (kind === 'pubcomp') client.session.dropInbound(packetId);
     const packet = encodeAck({ kind, packetId, reason: kind === 'puback' ? reason : REASON.success }, client.version);
-    if (journal.position === before && pending === undefined) {
+    if (journal.position === before && pending === undefined && tapped === undefined) {
       client.acks.add(packet);
       return;
     }
     const fill = this.#reserve();
+    if (tapped !== undefined) {
+      void this.#whenTaken(tapped, { kind, packetId, packet, fill });
+      return;
+    }
     if (pending === undefined) {
       this.#whenDurable(() => fill(packet));
       return;
@@ -218,6 +224,27 @@ export class PublishHandler {
         else fill(encodeAck({ kind, packetId, reason: kind === 'puback' ? REASON.unspecifiedError : 0 }, 5));
       },
     );
+  }
+
+  /** Not taken: the client keeps its message. MQTT 3.1.1 can say so only by ending the connection. */
+  async #whenTaken(
+    tapped: Promise<boolean>,
+    {
+      kind,
+      packetId,
+      packet,
+      fill,
+    }: {
+      readonly kind: 'puback' | 'pubcomp';
+      readonly packetId: number;
+      readonly packet: Uint8Array;
+      readonly fill: (packet: Uint8Array) => void;
+    },
+  ): Promise<void> {
+    const client = this.#client;
+    if (await tapped) this.#whenDurable(() => fill(packet));
+    else if (client.version === 4 || kind === 'pubcomp') client.control.fail(REASON.quotaExceeded, 'server-error');
+    else fill(encodeAck({ kind, packetId, reason: REASON.quotaExceeded }, client.version));
   }
 
   /** QoS 2: keeps the message until PUBREL. */
@@ -264,11 +291,11 @@ export class PublishHandler {
     const { services } = this.#client;
     const { reserved, router } = services;
     if (message.topic.charCodeAt(0) === DOLLAR && reserved?.claims(message.topic) === true) {
-      return { reason: REASON.success, pending: this.#askRouter(message) };
+      return { reason: REASON.success, pending: this.#askRouter(message), tapped: undefined };
     }
-    const { matched, retainRefused } = router.publish(message);
-    if (retainRefused) return { reason: REASON.quotaExceeded, pending: undefined };
-    return { reason: matched ? REASON.success : REASON.noMatchingSubscribers, pending: undefined };
+    const { matched, retainRefused, tapped } = router.publish(message);
+    if (retainRefused) return { reason: REASON.quotaExceeded, pending: undefined, tapped };
+    return { reason: matched ? REASON.success : REASON.noMatchingSubscribers, pending: undefined, tapped };
   }
 
   async #askRouter(message: Message): Promise<void> {

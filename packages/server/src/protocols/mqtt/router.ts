@@ -4,7 +4,7 @@ import type { Journal } from './journal.ts';
 import type { MqttLimits } from './limits.ts';
 import { isExpired, type Message } from './message.ts';
 import type { MqttMetrics } from './metrics.ts';
-import type { StoredState } from './ports.ts';
+import type { MessageTap, StoredState } from './ports.ts';
 import type { MqttProfile } from './profiles.ts';
 import { RetainedRoom } from './retained-room.ts';
 import type { Session, Subscription } from './session.ts';
@@ -17,6 +17,7 @@ export interface RouterPorts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly metrics: MqttMetrics;
+  readonly tap?: MessageTap | undefined;
 }
 
 export interface Routed {
@@ -24,6 +25,8 @@ export interface Routed {
   readonly matched: boolean;
   /** Whether there was no room to retain it. */
   readonly retainRefused: boolean;
+  /** What the tap has to say before the message may be acknowledged. */
+  readonly tapped: Promise<boolean> | undefined;
 }
 
 const EXPIRED_EVERY_MS = 10_000;
@@ -62,7 +65,8 @@ export class Router {
       else deliverMatch(message, match);
     }
     for (const group of shared) this.#deliverShared(message, group);
-    return { matched: own.length + shared.length > 0, retainRefused };
+    const tapped = this.#ports.tap?.offer(message);
+    return { matched: own.length + shared.length > 0 || tapped !== undefined, retainRefused, tapped };
   }
 
   /** Retained messages that a new subscription gets, expired ones left out. */
