@@ -10,7 +10,7 @@ export interface BatchRow {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-export const BATCH_COLUMNS = ['serial', 'groups', 'mac', 'attributes'] as const;
+const BATCH_COLUMNS = ['serial', 'groups', 'mac', 'attributes'] as const;
 const SERIAL = /^[a-zA-Z0-9:_-]{1,128}$/;
 const GROUP = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 const MAC = /^[0-9a-f]{2}(?:([:-]?)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}$/i;

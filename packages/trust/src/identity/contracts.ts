@@ -34,7 +34,7 @@ export interface EnrollmentContext {
   readonly endorsed?: { readonly serialNumber: string } | undefined;
 }
 
-export interface StationContext {
+interface StationContext {
   /** Which device the request is for. */
   readonly serialNumber: string;
   readonly keyOrigin: 'device' | 'station';
