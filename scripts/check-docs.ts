@@ -24,6 +24,7 @@ const GUIDES = [
   'mqtt-with-mosquitto',
   'policies',
   'aws-iot-sdk',
+  'manufacturer-ca',
   'virtual-device',
   'sign-firmware',
 ];

@@ -1,5 +1,6 @@
 import type { Stranger } from './stranger.ts';
 import { awsSdk } from './stranger/aws-sdk.ts';
+import { awsTemplates } from './stranger/aws-templates.ts';
 import { betweenStrangers } from './stranger/between-strangers.ts';
 import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/certificates.ts';
 import { chromium } from './stranger/chromium.ts';
@@ -23,6 +24,7 @@ import { virtualDevice } from './stranger/virtual-device.ts';
 /** Everybody Holdfast is held against, in the order they are met. */
 export const STRANGERS: readonly Stranger[] = [
   awsSdk,
+  awsTemplates,
   mqttJs,
   mosquitto,
   betweenStrangers,
