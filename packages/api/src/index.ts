@@ -23,6 +23,8 @@ export * from './schemas/product.ts';
 export * from './schemas/registry.ts';
 export * from './schemas/revocation.ts';
 export * from './schemas/shadow.ts';
+export * from './schemas/sink.ts';
 export * from './schemas/system.ts';
+export * from './schemas/tpm.ts';
 export * from './schemas/template.ts';
 export * from './schemas/update.ts';

@@ -48,7 +48,9 @@ import {
 import { EnrollDevice, EnrolledDevice, ImportDevices, ImportReport, RegistryRow } from './schemas/registry.ts';
 import { MassRevocationOutcome, PreviewRevocation, RevocationPreview, RunRevocation } from './schemas/revocation.ts';
 import { Shadow, ShadowName, ShadowQuery, UpdateShadow } from './schemas/shadow.ts';
+import { DeadLetter, DiscardedLetters, ReplaySink, RetriedLetters, Sink, SinkList } from './schemas/sink.ts';
 import { AuditEntry, AuditQuery, AuditVerdict, ConsoleLink, OpenSession, Status } from './schemas/system.ts';
+import { ListedTpm, ListTpm, RecordTpmReference, TpmMaker, TpmReference, TrustTpmMaker } from './schemas/tpm.ts';
 import {
   CreateTemplate,
   KeptTemplate,
@@ -162,6 +164,52 @@ export const OPERATIONS = {
     path: '/api/v1/claims/{claim}/cancel',
     summary: 'Cancel a claim and its pending certificates',
     response: Claim,
+  },
+
+  'tpms.list': {
+    method: 'GET',
+    path: '/api/v1/claims/{claim}/tpms',
+    summary: 'List the TPMs of a claim',
+    response: z.object({ rows: z.array(ListedTpm) }),
+  },
+  'tpms.add': {
+    method: 'POST',
+    path: '/api/v1/tpms',
+    summary: 'List one TPM for one device',
+    body: ListTpm,
+    response: ListedTpm,
+  },
+  'tpm-makers.list': {
+    method: 'GET',
+    path: '/api/v1/tpm-makers',
+    summary: 'List makers whose every TPM may enroll',
+    response: z.object({ rows: z.array(TpmMaker) }),
+  },
+  'tpm-makers.trust': {
+    method: 'POST',
+    path: '/api/v1/tpm-makers',
+    summary: 'Let every TPM of a maker enroll under a claim',
+    body: TrustTpmMaker,
+    response: TpmMaker,
+  },
+  'tpm-makers.distrust': {
+    method: 'DELETE',
+    path: '/api/v1/tpm-makers/{maker}',
+    summary: 'Let no more TPMs of a maker enroll',
+    response: TpmMaker,
+  },
+  'tpm-references.list': {
+    method: 'GET',
+    path: '/api/v1/products/{product}/tpm-references',
+    summary: 'List register values that gateways of a product are held against',
+    response: z.object({ rows: z.array(TpmReference) }),
+  },
+  'tpm-references.record': {
+    method: 'POST',
+    path: '/api/v1/products/{product}/tpm-references',
+    summary: 'Record the registers of a gateway that is known to be good',
+    body: RecordTpmReference,
+    response: TpmReference,
   },
 
   'claims.mint-passwords': {
@@ -556,6 +604,35 @@ export const OPERATIONS = {
     summary: 'What a device may do now, and which statement decides',
     body: ExplainAccess,
     response: DeviceAccess,
+  },
+
+  'sinks.list': { method: 'GET', path: '/api/v1/sinks', summary: 'Where messages of devices go', response: SinkList },
+  'sinks.show': { method: 'GET', path: '/api/v1/sinks/{sink}', summary: 'Show a sink', response: Sink },
+  'sinks.replay': {
+    method: 'POST',
+    path: '/api/v1/sinks/{sink}/replay',
+    summary: 'Deliver again from an offset or a time',
+    body: ReplaySink,
+    response: Sink,
+  },
+  'sinks.dead-letters': {
+    method: 'GET',
+    path: '/api/v1/sinks/{sink}/dead-letters',
+    summary: 'Messages a sink did not take',
+    query: PageQuery,
+    response: pageOf(DeadLetter),
+  },
+  'sinks.retry': {
+    method: 'POST',
+    path: '/api/v1/sinks/{sink}/dead-letters/retry',
+    summary: 'Send the dead letters of a sink once more',
+    response: RetriedLetters,
+  },
+  'sinks.discard': {
+    method: 'POST',
+    path: '/api/v1/sinks/{sink}/dead-letters/discard',
+    summary: 'Forget the dead letters of a sink',
+    response: DiscardedLetters,
   },
 
   'authority.show': {

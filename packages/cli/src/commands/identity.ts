@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts } from '../output/table.ts';
 import { registerAuthority } from './identity-ca.ts';
+import { registerTpms } from './identity-tpm.ts';
 import { registerPasswords, registerRequests } from './identity-enrollment.ts';
 import { registerEnroll } from './identity-enroll.ts';
 import { registerRevocations } from './identity-revocation.ts';
@@ -48,6 +49,7 @@ export function registerIdentity(noun: Command, io: CommandIo): void {
   const claims = noun.command('claim').description('bootstrap credentials');
   registerClaims(claims, io);
   registerPasswords(claims, io);
+  registerTpms(noun.command('tpm').description('devices that enroll by the TPM in them'), io);
   registerRequests(noun.command('request').description('devices that wait for approval'), io);
   registerTemplates(noun.command('template').description('provisioning templates, as AWS writes them'), io);
   registerManufacturers(

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { formatFacts } from '../output/table.ts';
+import { registerReferences } from './posture-reference.ts';
 import { addVerb } from './verb.ts';
 
 export function registerPosture(noun: Command, io: CommandIo): void {
+  registerReferences(noun.command('reference').description('what the registers of TPM gateways must hold'), io);
   addVerb(noun, io, {
     name: 'show',
     words: 'what a device has proven, and what it may do for it',

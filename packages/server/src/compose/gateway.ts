@@ -30,6 +30,7 @@ import {
   type ServerMaterial,
   WebSocketDoor,
 } from '../protocols/gateway/index.ts';
+import { tpmRoutes } from '../protocols/tpm/index.ts';
 import { artifactRoutes } from '../protocols/https/artifact-routes.ts';
 import { DeviceHttp } from '../protocols/https/device-http.ts';
 import { DeviceListener } from '../protocols/https/device-listener.ts';
@@ -336,7 +337,10 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
   const enroll = config.enrollListen
     ? new EnrollmentListener({
         ...shared,
-        routes: est.filter(({ audience }) => audience.includes('anyone')),
+        routes: [
+          ...est.filter(({ audience }) => audience.includes('anyone')),
+          ...tpmRoutes({ tpmEnrollment: rooms.tpmEnrollment, tenant }),
+        ],
         port: config.portEnroll,
       })
     : undefined;

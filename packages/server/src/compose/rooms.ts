@@ -22,6 +22,8 @@ import {
   Revocation,
   RevocationList,
   Templates,
+  TpmEnrollment,
+  TpmTrust,
 } from '@holdfast/trust/identity';
 import type {
   ArtifactRecord,
@@ -30,7 +32,7 @@ import type {
   PostureRepositories,
   Tenant,
 } from '@holdfast/trust/ports';
-import { Attestation, Postures } from '@holdfast/trust/posture';
+import { Attestation, Postures, TpmReferences } from '@holdfast/trust/posture';
 import {
   ArtifactAccess,
   ControlJobs,
@@ -135,12 +137,20 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     jit: new JitRegistration({ ...shared, hooks }),
     bulk: new BulkRegistration({ ...shared, hooks, authority }),
     manufacturers: new Manufacturers({ ...shared, codeKey: codeKeyOf(foundation) }),
+    tpmTrust: new TpmTrust(shared),
+    tpmEnrollment: new TpmEnrollment({ ...shared, enrollment, challengeKey: challengeKeyOf(foundation) }),
   };
 }
 
 /** Of its own: a registration code is shown to whoever registers an authority. */
 function codeKeyOf({ ticketSecret }: Foundation): Uint8Array {
   const info = encodeUtf8('holdfast/registration-codes');
+  return hkdf('sha256', { key: ticketSecret, salt: new Uint8Array(0), info, length: 32 });
+}
+
+/** The same on every node: a challenge that one gave is answered at another. */
+function challengeKeyOf({ ticketSecret }: Foundation): Uint8Array {
+  const info = encodeUtf8('holdfast/tpm-challenges');
   return hkdf('sha256', { key: ticketSecret, salt: new Uint8Array(0), info, length: 32 });
 }
 
@@ -182,6 +192,7 @@ function openPosture({ clock, random, database }: Foundation, repositories: Shar
     referenceValues,
     products: new ProductPolicy(shared),
     postures: new Postures(shared),
+    tpmReferences: new TpmReferences(shared),
     attestation: new Attestation({ ...shared, registry, referenceValues }),
   };
 }

@@ -83,15 +83,22 @@ export class TpmTrust {
     return authority;
   }
 
-  async distrust(operator: OperatorPrincipal, id: string): Promise<void> {
+  /** @throws `identity.unknown_certificate` */
+  async distrust(operator: OperatorPrincipal, id: string): Promise<TpmAuthority> {
     const { tpms, store, audit } = this.#ports;
     const { tenant } = operator;
     const known = await tpms.authorities(tenant);
-    if (!known.some((each) => each.fingerprint === id)) throw new HoldfastError('identity.unknown_certificate');
+    const authority = known.find((each) => each.fingerprint === id);
+    if (authority === undefined) throw new HoldfastError('identity.unknown_certificate');
     await store.commit([
       tpms.distrusting(tenant, id),
       audit.entry({ tenant, actor: actorOf(operator), action: 'tpm.maker_distrusted', subject: id, details: {} }),
     ]);
+    return authority;
+  }
+
+  listed(tenant: Tenant, claimId: string): Promise<readonly TpmEndorsement[]> {
+    return this.#ports.tpms.endorsements(tenant, claimId);
   }
 
   authorities(tenant: Tenant): Promise<readonly TpmAuthority[]> {

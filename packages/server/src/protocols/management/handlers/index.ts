@@ -11,7 +11,9 @@ import { type ProductHandlerPorts, productHandlers } from './products.ts';
 import { type RegistryHandlerPorts, registryHandlers } from './registry.ts';
 import { type RevocationHandlerPorts, revocationHandlers } from './revocations.ts';
 import { type ShadowHandlerPorts, shadowHandlers } from './shadows.ts';
+import { type SinkHandlerPorts, sinkHandlers } from './sinks.ts';
 import { type ManufacturerHandlerPorts, manufacturerHandlers } from './manufacturers.ts';
+import { type TpmHandlerPorts, tpmHandlers } from './tpms.ts';
 import { type TemplateHandlerPorts, templateHandlers } from './templates.ts';
 import { type UpdateHandlerPorts, updateHandlers } from './updates.ts';
 
@@ -25,8 +27,10 @@ export type ManagementServices = DeviceHandlerPorts &
   TemplateHandlerPorts &
   ManufacturerHandlerPorts &
   EnrollmentHandlerPorts &
+  TpmHandlerPorts &
   CommunicationHandlerPorts &
   ShadowHandlerPorts &
+  SinkHandlerPorts &
   UpdateHandlerPorts & {
     readonly audit: AuditReader;
     readonly status: () => Promise<Status>;
@@ -46,8 +50,10 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...templateHandlers(services),
     ...manufacturerHandlers(services),
     ...enrollmentHandlers(services),
+    ...tpmHandlers(services),
     ...communicationHandlers(services),
     ...shadowHandlers(services),
+    ...sinkHandlers(services),
     ...updateHandlers(services),
     ...auditHandlers(services.audit),
   };
