@@ -4,6 +4,7 @@ import { HoldfastError } from '@holdfast/kernel';
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts, formatTable } from '../output/table.ts';
+import { registerSinks } from './communication-sink.ts';
 import { addVerb, bodyOf, PAGING, pageQuery, pick, printPage } from './verb.ts';
 
 const POLICY_COLUMNS: readonly Column<Policy>[] = [
@@ -39,6 +40,7 @@ function policyFacts({ name, version, changedAt, document }: Policy, io: Command
 }
 
 export function registerCommunication(noun: Command, io: CommandIo): void {
+  registerSinks(noun.command('sink').description('where messages of devices go'), io);
   registerPolicies(noun.command('policy').description('AWS IoT policy documents'), io);
   addVerb(noun, io, {
     name: 'explain',

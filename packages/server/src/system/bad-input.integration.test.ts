@@ -170,6 +170,7 @@ describe('what an operator asks', () => {
     'devices.enroll': { claim: 'nobody', csr: 'AAAA' },
     'devices.explain': { questions: [{ verb: 'connect', resource: 'nobody' }] },
     'shadows.update': { desired: {} },
+    'sinks.replay': { offset: 0 },
     'operators.certify': { csrPem: 'x' },
     'operators.change-role': { role: 'viewer' },
     'policies.attach': { kind: 'device', id: 'watcher' },

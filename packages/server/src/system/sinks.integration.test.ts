@@ -39,4 +39,12 @@ it('brings what devices say, and who comes and goes, to a file, over restarts', 
       ['devices/lamp-1/t', { c: 22 }],
     ]);
   expect(lines()[1]).toMatchObject({ device: 'lamp-1', tenant: 'default', qos: 1, encoding: 'json' });
+
+  const { rows, spool } = await started.api.call('sinks.list', {});
+  expect([rows.map(({ name, behind }) => [name, behind]), spool?.waiting]).toEqual([[['file', 0]], 0]);
+  await started.api.call('sinks.replay', { sink: 'file', body: { offset: 0 } });
+  await expect.poll(() => lines().length, LONG).toBe(10);
+  expect(new Set(lines().map(({ id }) => id)).size).toBe(5);
+  expect(await started.actions('file')).toContain('sink.replayed');
+  expect(await started.code(started.api.call('sinks.show', { sink: 'nobody' }))).toBe('communication.sink_unknown');
 });
