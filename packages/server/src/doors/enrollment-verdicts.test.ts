@@ -14,6 +14,7 @@ import type { EnrollmentTerms, OneTimePassword } from '@holdfast/trust/ports';
 import type { ClaimPrincipal } from '@holdfast/trust/principal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OPENSSL_REQUESTS } from '../testing/csr-vectors.ts';
+import { CLAIMLESS_DOORS } from '../testing/claimless-doors.ts';
 import { TEMPLATE_ROWS, VERDICT_HOOKS } from '../testing/template-verdicts.ts';
 import { ADMIN, connection, type IdentityWorld, makeCsr, openIdentityWorld } from '../testing/identity-world.ts';
 
@@ -40,6 +41,8 @@ interface Row {
 
 interface Door {
   readonly lacks: readonly Row['about'][];
+  /** The rules that concern a door no claim opens. */
+  readonly only?: ReadonlySet<string>;
   readonly enter: (world: IdentityWorld, attempt: Attempt) => Promise<string>;
 }
 
@@ -117,7 +120,12 @@ const DOORS: Readonly<Record<string, Door>> = {
   'factory station, key of the station': { lacks: OWN_KEY, enter: station('station') },
   'EST serverkeygen': { lacks: SERVER_KEY, enter: est('enrollWithServerKey', 'by certificate') },
   'EST serverkeygen by password': { lacks: SERVER_KEY, enter: est('enrollWithServerKey', 'by password') },
+  ...Object.fromEntries(Object.entries(CLAIMLESS_DOORS).map(([name, door]) => [name, { lacks: OWN_KEY, ...door }])),
 };
+
+function concerns({ lacks, only }: Door, { about, rule = '' }: Row): boolean {
+  return (about === undefined || !lacks.includes(about)) && (only === undefined || only.has(rule));
+}
 
 const enrolled = async (world: IdentityWorld, serial: string): Promise<PrivateKey> => {
   const key = await generatePrivateKey('P-256');
@@ -523,7 +531,7 @@ describe.each(Object.keys(DOORS))('enrollment through %s', (doorName) => {
   });
   afterAll(() => world.opened.close());
 
-  it.each(rows.filter(({ about }) => about === undefined || !door?.lacks.includes(about)))(
+  it.each(rows.filter((row) => door !== undefined && concerns(door, row)))(
     'answers $code to $name',
     async (row) => {
       const prepared = await row.prepare(world, row.serial);

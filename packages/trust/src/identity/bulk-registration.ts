@@ -87,7 +87,8 @@ export class BulkRegistration {
       owner: applicant && (await this.#ports.keyOwners.find(applicant.spkiSha256)),
       provisioning: { parameters },
     });
-    await this.#demand(KEY_RULES, keyFactsOf(facts, applicant), { facts, applicant });
+    const reopened = applicant !== undefined && (await this.#isReopened(facts, applicant));
+    await this.#demand(KEY_RULES, keyFactsOf(facts, applicant, reopened), { facts, applicant });
     await this.#demand(REGISTRATION_RULES, facts, { facts, applicant });
     if (applicant === undefined) throw new HoldfastError('identity.bad_csr');
     const deviceId = deviceIdOf(facts);
@@ -102,6 +103,13 @@ export class BulkRegistration {
       (record) => this.#records.registering(facts, record, CONTEXT),
     );
     return { kind: 'registered', deviceId, certificate };
+  }
+
+  /** Whether the key is of a device that was re-admitted and was never reported stolen. */
+  async #isReopened({ claim }: RegistrationFacts, { spkiSha256 }: Applicant): Promise<boolean> {
+    const { tenant, claimId, fingerprint } = claim;
+    const asker = { kind: 'claim', tenant, claimId, fingerprint } as const;
+    return (await this.#records.keyHistory(asker, spkiSha256)).reopened;
   }
 
   /** @throws the code of the first row that is broken, after logging it */
@@ -158,12 +166,12 @@ export class BulkRegistration {
   }
 }
 
-function keyFactsOf(facts: RegistrationFacts, applicant: Applicant | undefined): KeyFacts {
+function keyFactsOf(facts: RegistrationFacts, applicant: Applicant | undefined, reopenedOwner: boolean): KeyFacts {
   return {
     request: applicant?.request,
     ownName: deviceUri(facts.claim.tenant, deviceIdOf(facts)),
     owner: facts.owner,
-    asker: { kind: 'claim', claimId: facts.claim.claimId, reopenedOwner: false, retry: false },
+    asker: { kind: 'claim', claimId: facts.claim.claimId, reopenedOwner, retry: false },
     binding: 'absent',
     isBindable: false,
     keyOrigin: 'device',
