@@ -17,7 +17,7 @@ export function registerBulk(noun: Command, io: CommandIo): void {
     .argument('<file>')
     .requiredOption('--template <name>', 'jitp template whose certificate is a request in the parameters')
     .requiredOption('--results <file>', 'gets a line for each; the same command again goes on where it stopped')
-    .option('--parallel <count>', `lines in work at once, 1-${MAX_PARALLEL} (default: 8)`, parallel, 8)
+    .option('--parallel <count>', `lines in work at once, 1-${MAX_PARALLEL}`, parallel, 8)
     .option('--json', 'one JSON document');
   addConnectionOptions(bulk).action(async (file: string, options: GivenOptions) => {
     const { runBulk } = await import('../bulk/run-bulk.ts');

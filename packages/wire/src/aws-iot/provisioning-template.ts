@@ -18,7 +18,7 @@ export interface TemplateThing {
   readonly overrides: Readonly<Record<OverridableProperty, OverrideSetting>>;
 }
 
-export interface TemplateCertificate {
+interface TemplateCertificate {
   readonly source: CertificateSource;
   /** Of the id, the request or the certificate. */
   readonly value: Expression;
