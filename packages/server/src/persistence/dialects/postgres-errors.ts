@@ -27,7 +27,8 @@ const CLASSES: Readonly<Record<string, ErrorCode>> = {
 /** Nothing of the transaction is kept, and the same units may pass the next time. */
 export const REPEATED: ReadonlySet<unknown> = new Set(['40001', '40P01']);
 
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Every one has a digit; a system error such as EPIPE has none. */
+const SQLSTATE = /^(?=.*[0-9])[0-9A-Z]{5}$/;
 
 /**
  * Names what PostgreSQL or the way to it reported. Its words stay behind: they quote values.

@@ -56,6 +56,7 @@ describe('what PostgreSQL reports', () => {
     ['23502', 'kernel.internal'],
     ['42601', 'kernel.internal'],
     ['ECONNREFUSED', 'store.unavailable'],
+    ['EPIPE', 'store.unavailable'],
   ])('as %s is %s, and its words stay behind', (state, code) => {
     const error = fromPostgres(reported(state));
     expect(error.code).toBe(code);
