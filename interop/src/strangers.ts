@@ -1,5 +1,6 @@
 import type { Stranger } from './stranger.ts';
 import { awsSdk } from './stranger/aws-sdk.ts';
+import { awsShadow } from './stranger/aws-shadow.ts';
 import { awsTemplates } from './stranger/aws-templates.ts';
 import { betweenStrangers } from './stranger/between-strangers.ts';
 import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/certificates.ts';
@@ -12,6 +13,7 @@ import { estPasswords } from './stranger/est-passwords.ts';
 import { mbedtls } from './stranger/mbedtls.ts';
 import { mosquitto } from './stranger/mosquitto.ts';
 import { mqttJs } from './stranger/mqtt-js.ts';
+import { nats } from './stranger/nats.ts';
 import { paho } from './stranger/paho.ts';
 import { postgres } from './stranger/postgres.ts';
 import { s3 } from './stranger/s3.ts';
@@ -24,12 +26,14 @@ import { virtualDevice } from './stranger/virtual-device.ts';
 /** Everybody Holdfast is held against, in the order they are met. */
 export const STRANGERS: readonly Stranger[] = [
   awsSdk,
+  awsShadow,
   awsTemplates,
   mqttJs,
   mosquitto,
   betweenStrangers,
   paho,
   mbedtls,
+  nats,
   curlOpenssl,
   estPasswords,
   strongswan,

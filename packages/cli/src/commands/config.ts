@@ -7,7 +7,7 @@ import { formatJson, formatTable } from '../output/table.ts';
 export function addConfigOptions(command: Command): Command {
   command.option('--config <file>', 'JSON file of settings');
   for (const [name, { flag, words, fallback }] of Object.entries(CONFIG_FIELDS)) {
-    const shown = fallback === undefined ? words : `${words} (default: ${String(fallback) || 'none'})`;
+    const shown = fallback === undefined ? words : `${words} (default: ${wordDefault(fallback)})`;
     command.option(typeof fallback === 'boolean' ? `--${flag}` : `--${flag} <${name}>`, shown);
   }
   return command;
@@ -21,6 +21,10 @@ export function configFromOptions(options: Readonly<Record<string, unknown>>, io
   }
   const file = options['config'];
   return loadConfig({ environment: io.environment, flags, file: typeof file === 'string' ? file : undefined });
+}
+
+function wordDefault(fallback: unknown): string {
+  return Array.isArray(fallback) && fallback.length === 0 ? 'none' : String(fallback);
 }
 
 /** commander's attribute name of a long flag. */

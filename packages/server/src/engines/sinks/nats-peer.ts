@@ -1,4 +1,4 @@
-import type { ConnectionOptions, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import type { ConnectionOptions, MsgHdrs, NatsConnection, RequestError } from '@nats-io/transport-node';
 import { type Clock, encodeUtf8 } from '@holdfast/kernel';
 import { natsSubject, subjectMatches } from './nats-subject.ts';
 import type { OutgoingMessage, SinkPeer, SinkVerdict } from './sink-peer.ts';
@@ -164,9 +164,9 @@ async function keptSubjects(connection: NatsConnection): Promise<readonly string
   }
 }
 
+/** Nobody answers for JetStream: it is off. Asked of the error itself, so that the client need not be loaded here. */
 function isNoResponder(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return error.name === 'NoRespondersError' || isNoResponder(error.cause);
+  return error instanceof Error && 'isNoResponders' in error && (error as RequestError).isNoResponders();
 }
 
 async function withDeadline(flushed: Promise<void>, clock: Clock): Promise<void> {
