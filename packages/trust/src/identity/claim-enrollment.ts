@@ -19,12 +19,12 @@ import {
   type EnrollmentRecordPorts,
   type EnrollmentRecords,
   type KeyHistory,
-  planIn,
 } from './enrollment-records.ts';
 import type { EstEnrollmentParts } from './est-enrollment.ts';
 import { onFreshRead } from './fresh-read.ts';
 import { lifetimeOf } from './issuance-profiles.ts';
 import { deviceUri } from './names.ts';
+import { planIn } from './registration-order.ts';
 import type { TemplatePlan } from './template-plan.ts';
 
 export interface ClaimEnrollmentPorts extends EnrollmentRecordPorts {

@@ -24,7 +24,8 @@ import type { EnrollmentContext } from './contracts.ts';
 import type { ClaimFacts, RegistrationFacts } from './enrollment-policy.ts';
 import { DEVICE_LIFECYCLE } from './lifecycle.ts';
 import { assignedSerialNumber } from './names.ts';
-import { TemplateDesk, type TemplateDeskPorts, type TemplateOrder } from './template-desk.ts';
+import { grantorOf, orderOf, planIn, type ProvisioningWish } from './registration-order.ts';
+import { TemplateDesk, type TemplateDeskPorts } from './template-desk.ts';
 import type { TemplatePlan } from './template-plan.ts';
 import { plannedChange, plannedWrites } from './template-writes.ts';
 
@@ -48,15 +49,6 @@ export interface KeyHistory {
   readonly unused: { readonly certificate: CertificateRecord; readonly device: DeviceRecord } | undefined;
   /** Whether the key is of a device that was re-admitted and was never reported stolen. */
   readonly reopened: boolean;
-}
-
-/** What a registration brings for a template; a door without parameters brings its serial number alone. */
-export interface ProvisioningWish {
-  readonly parameters?: Readonly<Record<string, string>> | undefined;
-  /** Of the subject of a certificate somebody else issued. */
-  readonly pseudo?: Readonly<Record<string, string>> | undefined;
-  readonly certificate?: Pick<CertificateRecord, 'fingerprint' | 'der'> | undefined;
-  readonly clientId?: string | undefined;
 }
 
 /** A refusal as the log has it. */
@@ -300,30 +292,4 @@ export class EnrollmentRecords {
 /** A device the registry does not know yet is named by its template, or by its serial number. */
 export function deviceIdOf(facts: Pick<RegistrationFacts, 'device' | 'serialNumber' | 'plan'>): string {
   return facts.device?.deviceId ?? planIn(facts)?.deviceId ?? facts.serialNumber;
-}
-
-/** The plan of a registration that its template does not refuse. */
-export function planIn({ plan }: Pick<RegistrationFacts, 'plan'>): TemplatePlan | undefined {
-  return plan?.kind === 'planned' ? plan : undefined;
-}
-
-function grantorOf({ grantor, claim }: ClaimFacts): string {
-  return grantor?.actor ?? `claim:${claim.claimId}`;
-}
-
-function orderOf(facts: ClaimFacts, serialNumber: string, wish: ProvisioningWish = {}): TemplateOrder {
-  const { claim, grantor } = facts;
-  const { certificate, parameters = { SerialNumber: serialNumber } } = wish;
-  const id = certificate && { 'AWS::IoT::Certificate::Id': certificate.fingerprint };
-  return {
-    tenant: claim.tenant,
-    template: claim.template ?? '',
-    product: claim.product,
-    parameters,
-    pseudo: { ...wish.pseudo, ...id },
-    certificate,
-    claimCertificateId: grantor === undefined ? claim.fingerprint : undefined,
-    clientId: wish.clientId ?? serialNumber,
-    actor: grantorOf(facts),
-  };
 }

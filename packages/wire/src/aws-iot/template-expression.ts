@@ -166,6 +166,8 @@ function evaluate(expression: Expression, values: ExpressionValues, field: strin
       return foundIn(expression, values, field);
     case 'sub':
       return filledIn(expression, values, field);
+    default:
+      return expression satisfies never;
   }
 }
 

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { hmac } from '@holdfast/crypto';
-import { encodeBase64, encodeUtf8, ManualClock, systemClock, systemRandom } from '@holdfast/kernel';
+import { type Clock, encodeBase64, encodeUtf8, ManualClock, systemClock, systemRandom } from '@holdfast/kernel';
 import type { HookQuestion, ProvisioningWebhook } from '@holdfast/trust/ports';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { TestAuthority } from '../../testing/test-authority.ts';
@@ -60,7 +60,7 @@ const say =
     response.writeHead(status, headers).end(typeof answer === 'string' ? answer : JSON.stringify(answer));
   };
 
-const hooks = (clock = systemClock as ManualClock | typeof systemClock, secret: Uint8Array | undefined = SECRET) =>
+const hooks = (clock: Clock = systemClock, secret: Uint8Array | undefined = SECRET) =>
   new Webhooks({ clock, random: systemRandom, secretOf: async () => secret });
 
 const ask = (of = webhook, by = hooks()) => by.ask({ tenant: 'default', template: 'halls', webhook: of }, QUESTION);

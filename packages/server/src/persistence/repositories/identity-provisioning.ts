@@ -72,12 +72,12 @@ const readManufacturers = defineRead((arg: ArgumentOf<{ tenant: string; after: s
     .limit(arg('limit')),
 );
 
-const readTrusted = defineRead((_arg: ArgumentOf<Record<never, never>>) =>
+const readTrusted = defineRead((arg: ArgumentOf<{ revoked: string }>) =>
   query
     .selectFrom('manufacturers')
     .innerJoin('certificates', 'certificates.fingerprint', 'manufacturers.fingerprint')
     .select('certificates.der')
-    .where('manufacturers.state', '!=', 'revoked')
+    .where('manufacturers.state', '!=', arg('revoked'))
     .orderBy('manufacturers.fingerprint'),
 );
 
@@ -183,7 +183,7 @@ export class SqlManufacturerRepository implements ManufacturerRepository {
   }
 
   async trusted(): Promise<readonly Uint8Array[]> {
-    return (await this.#reader.all(readTrusted({}))).map(({ der }) => der);
+    return (await this.#reader.all(readTrusted({ revoked: 'revoked' }))).map(({ der }) => der);
   }
 
   inserting(manufacturer: ManufacturerRecord): Write {
