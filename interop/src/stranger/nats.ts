@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { systemClock } from '@holdfast/kernel';
 import { NatsPeer } from '../../../packages/server/src/engines/sinks/nats-peer.ts';
 import type { OutgoingMessage, SinkVerdict } from '../../../packages/server/src/engines/sinks/sink-peer.ts';
@@ -11,6 +10,7 @@ import { check, expectEqual, expectThat, type Stranger } from '../stranger.ts';
 import { findFreePorts } from '../world/free-ports.ts';
 import type { HoldfastWorld } from '../world/holdfast-world.ts';
 import { toolVersion } from '../world/run-tool.ts';
+import { NatsLine } from './nats/nats-line.ts';
 
 const HOST = '127.0.0.1';
 
@@ -85,13 +85,15 @@ async function plain(world: HoldfastWorld): Promise<void> {
   const server = await start(world, port, false);
   const peer = peerTo(server.address, 'auto');
   try {
-    const listener = await connect({ servers: server.address });
-    const subscription = listener.subscribe('fleet.>', { max: 3 });
-    await listener.flush();
+    const listener = await NatsLine.open(HOST, port);
+    await listener.subscribe('fleet.>');
     const batch = [message(0, 'devices/lamp/t'), message(1, 'devices/a.b/*'), message(2, '$aws/events/x')];
     expectEqual(await peer.send(batch), { kind: 'taken' }, 'verdict');
     const got: unknown[] = [];
-    for await (const each of subscription) got.push([each.subject, each.json<{ topic: string }>().topic]);
+    for (const _ of batch) {
+      const { payload, subject } = await listener.next();
+      got.push([subject, (JSON.parse(payload) as { topic: string }).topic]);
+    }
     expectEqual(
       got,
       [
@@ -101,7 +103,7 @@ async function plain(world: HoldfastWorld): Promise<void> {
       ],
       'subjects',
     );
-    await listener.close();
+    listener.close();
     const strict = peerTo(server.address, 'required');
     expectEqual(
       await strict.send([message(3, 'x')]),
@@ -120,14 +122,10 @@ async function streamed(world: HoldfastWorld): Promise<void> {
   let server = await start(world, port, true);
   const peer = peerTo(server.address, 'required');
   try {
-    const admin = await connect({ servers: server.address });
-    await ask(admin, 'STREAM.CREATE.FLEET', {
-      name: 'FLEET',
-      subjects: ['fleet.>'],
-      storage: 'file',
-      retention: 'limits',
-    });
-    await admin.close();
+    const admin = await NatsLine.open(HOST, port);
+    const stream = { name: 'FLEET', subjects: ['fleet.>'], storage: 'file', retention: 'limits' };
+    await admin.api('STREAM.CREATE.FLEET', stream);
+    admin.close();
     const first = [message(0, 'devices/lamp/t'), message(1, 'devices/lamp/t')];
     expectEqual(await peer.send(first), { kind: 'taken' }, 'first batch');
     expectEqual(await peer.send(first), { kind: 'taken' }, 'the same again');
@@ -136,10 +134,10 @@ async function streamed(world: HoldfastWorld): Promise<void> {
     expectEqual(away.kind, 'later', 'while it is gone');
     server = await start(world, port, true);
     await untilTaken(() => peer.send([message(2, 'devices/lamp/t')]));
-    const reader = await connect({ servers: server.address });
-    const { state } = await ask<{ state: { messages: number } }>(reader, 'STREAM.INFO.FLEET', {});
+    const reader = await NatsLine.open(HOST, port);
+    const { state } = JSON.parse(await reader.api('STREAM.INFO.FLEET', {})) as { state: { messages: number } };
     expectEqual(state.messages, 3, 'messages in the stream');
-    await reader.close();
+    reader.close();
   } finally {
     await peer.close();
     await server.kill();
@@ -151,8 +149,4 @@ async function untilTaken(send: () => Promise<SinkVerdict>): Promise<void> {
     expectThat(tries < 100, 'the message was never taken');
     await sleep(100);
   }
-}
-
-async function ask<Answer>(connection: NatsConnection, api: string, request: object): Promise<Answer> {
-  return (await connection.request(`$JS.API.${api}`, JSON.stringify(request), { timeout: 5000 })).json<Answer>();
 }

@@ -4,7 +4,7 @@ import type { SpooledMessage } from './sink-message.ts';
 import type { SpoolReader } from './spool-reader.ts';
 
 /** The part of the spool a delivery needs. */
-export interface DeliverySpool {
+interface DeliverySpool {
   readonly start: number;
   readonly end: number;
   reader(from: number): SpoolReader;

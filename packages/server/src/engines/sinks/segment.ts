@@ -25,7 +25,7 @@ const MAGIC = encodeUtf8('HFSPOOL1');
 export const SEGMENT_HEADER_BYTES = MAGIC.length + 4;
 export const BLOCK_HEADER_BYTES = 32;
 /** A block is one group commit; nothing longer was ever written. */
-export const MAX_BLOCK_BYTES = 16 * 1024 * 1024;
+const MAX_BLOCK_BYTES = 16 * 1024 * 1024;
 const MAX_COUNT = 65_536;
 const DIGITS = 16;
 const NAME = /^(\d{16})\.spool$/;
@@ -70,7 +70,7 @@ export function openBlock(
   return openAesGcm({ key, nonce: nonceOf(header.nonce), aad: placeOf(spool, encodeBlockHeader(header)) }, sealed);
 }
 
-export function encodeBlockHeader({ length, first, count, at, nonce }: BlockHeader): Uint8Array {
+function encodeBlockHeader({ length, first, count, at, nonce }: BlockHeader): Uint8Array {
   return new ByteWriter(BLOCK_HEADER_BYTES)
     .u32be(length)
     .u64be(BigInt(first))

@@ -1,5 +1,4 @@
 export { dataRoutes } from './data-routes.ts';
-export { shadowWord } from './error-words.ts';
 export { JobNotifier } from './job-notifier.ts';
 export { AwsIotTopics } from './reserved-topics.ts';
 export { ShadowNotices } from './shadow-notices.ts';

@@ -31,7 +31,7 @@ interface DeadLetter {
 }
 
 /** The sinks of this process; each of these throws `communication.sink_unknown` where it names one. */
-export interface SinkOperations {
+interface SinkOperations {
   list(): Promise<readonly SinkState[]>;
   show(name: string): Promise<SinkState>;
   spool(): Readonly<Spool>;
