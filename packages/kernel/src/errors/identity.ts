@@ -39,6 +39,10 @@ export const IDENTITY_ERRORS = {
     'the device is revoked',
     're-admit it with: holdfast identity readmit DEVICE, then enroll it again',
   ),
+  'identity.ratchet_stale': taken(
+    'the value was not offered since the last turn',
+    'forget it and ask for a new one; connect again',
+  ),
   'identity.device_archived': refused('the device is archived', 'register a new device'),
   'identity.device_exists': taken('a device with this name or serial number exists', 'choose another name'),
   'identity.device_has_certificate': refused(
@@ -115,6 +119,10 @@ export const IDENTITY_ERRORS = {
   'identity.bad_verification': badRequest(
     'the verification certificate does not prove that the key of the authority is yours',
     'sign a certificate for the code of: holdfast identity manufacturer code',
+  ),
+  'identity.unknown_tpm_maker': absent(
+    'no maker of TPMs with this certificate is trusted',
+    'list them with: holdfast identity tpm maker list',
   ),
   'identity.unknown_manufacturer': absent(
     'there is no such authority of another maker',

@@ -83,13 +83,13 @@ export class TpmTrust {
     return authority;
   }
 
-  /** @throws `identity.unknown_certificate` */
+  /** @throws `identity.unknown_tpm_maker` */
   async distrust(operator: OperatorPrincipal, id: string): Promise<TpmAuthority> {
     const { tpms, store, audit } = this.#ports;
     const { tenant } = operator;
     const known = await tpms.authorities(tenant);
     const authority = known.find((each) => each.fingerprint === id);
-    if (authority === undefined) throw new HoldfastError('identity.unknown_certificate');
+    if (authority === undefined) throw new HoldfastError('identity.unknown_tpm_maker');
     await store.commit([
       tpms.distrusting(tenant, id),
       audit.entry({ tenant, actor: actorOf(operator), action: 'tpm.maker_distrusted', subject: id, details: {} }),
@@ -97,7 +97,9 @@ export class TpmTrust {
     return authority;
   }
 
-  listed(tenant: Tenant, claimId: string): Promise<readonly TpmEndorsement[]> {
+  /** @throws `identity.unknown_claim` */
+  async listed(tenant: Tenant, claimId: string): Promise<readonly TpmEndorsement[]> {
+    await this.#demandClaim(tenant, claimId);
     return this.#ports.tpms.endorsements(tenant, claimId);
   }
 

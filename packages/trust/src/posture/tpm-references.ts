@@ -1,5 +1,13 @@
 import { type Clock, HoldfastError } from '@holdfast/kernel';
-import type { AuditLog, ProductRepository, Store, Tenant, TpmReference, TpmRepository } from '../ports/index.ts';
+import type {
+  AuditLog,
+  ProductRecord,
+  ProductRepository,
+  Store,
+  Tenant,
+  TpmReference,
+  TpmRepository,
+} from '../ports/index.ts';
 import { isVersion } from '../boot/index.ts';
 import { actorOf, type OperatorPrincipal } from '../principal.ts';
 
@@ -26,8 +34,7 @@ export class TpmReferences {
   ): Promise<TpmReference> {
     const { clock, store, audit, products, tpms } = this.#ports;
     const { tenant } = operator;
-    const product = await products.find(tenant, wish.product);
-    if (!product) throw new HoldfastError('identity.unknown_product', { product: wish.product });
+    const product = await demandProduct(products, tenant, wish.product);
     if (!product.hardwareRevisions.includes(wish.hardwareRevision)) {
       throw new HoldfastError('request.invalid', { field: 'hardwareRevision' });
     }
@@ -50,7 +57,19 @@ export class TpmReferences {
     return reference;
   }
 
-  list(tenant: Tenant, product: string): Promise<readonly TpmReference[]> {
+  /** @throws `identity.unknown_product` */
+  async list(tenant: Tenant, product: string): Promise<readonly TpmReference[]> {
+    await demandProduct(this.#ports.products, tenant, product);
     return this.#ports.tpms.references(tenant, product);
   }
+}
+
+async function demandProduct(
+  products: Pick<ProductRepository, 'find'>,
+  tenant: Tenant,
+  name: string,
+): Promise<ProductRecord> {
+  const product = await products.find(tenant, name);
+  if (!product) throw new HoldfastError('identity.unknown_product', { product: name });
+  return product;
 }
