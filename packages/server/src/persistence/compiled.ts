@@ -1,3 +1,4 @@
+import { HoldfastError } from '@holdfast/kernel';
 import type { Compilable } from 'kysely';
 
 export type SqlValue = string | number | bigint | null | Uint8Array;
@@ -18,13 +19,28 @@ class Slot {
   }
 }
 
-/** Compiles a query with empty places; the result fills them in. */
+/**
+ * Compiles a query with empty places; the result fills them in.
+ *
+ * What is no argument becomes part of the text: SQLite prepares a statement anew for every value of a `?` that the
+ * condition of a partial index compares with a constant.
+ */
 export function compileOnce<Args>(build: (arg: ArgumentOf<Args>) => Compilable): (args: Args) => Statement {
   const { sql, parameters } = build((name) => new Slot(name) as never).compile();
-  const places = parameters.map((value) => (value instanceof Slot ? (value.name as keyof Args) : undefined));
-  const fixed = parameters as readonly SqlValue[];
-  return (args) => ({
-    sql,
-    parameters: places.map((name, at) => (name === undefined ? fixed[at] : args[name]) as SqlValue),
+  const parts = sql.split('?');
+  const places: (keyof Args)[] = [];
+  const text = parameters.map((value, at) => {
+    if (!(value instanceof Slot)) return `${parts[at] ?? ''}${literalOf(value as SqlValue)}`;
+    places.push(value.name as keyof Args);
+    return `${parts[at] ?? ''}?`;
   });
+  const whole = text.join('') + (parts.at(-1) ?? '');
+  return (args) => ({ sql: whole, parameters: places.map((name) => args[name] as SqlValue) });
+}
+
+function literalOf(value: SqlValue): string {
+  if (value === null) return 'NULL';
+  if (typeof value === 'string' && !value.includes('?')) return `'${value.replaceAll("'", "''")}'`;
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  throw new HoldfastError('kernel.internal', { reason: 'a constant of a query' });
 }

@@ -1,7 +1,8 @@
 import { HoldfastError } from '@holdfast/kernel';
 import type { AuditFact, DomainEvent, Write } from '@holdfast/trust/ports';
-import type { Compilable } from 'kysely';
+import type { Compilable, Insertable } from 'kysely';
 import { type ArgumentOf, compileOnce, type SqlValue, type Statement } from './compiled.ts';
+import { query, type Schema } from './schema.ts';
 
 /** A compiled INSERT, UPDATE or DELETE. */
 export interface SqlWrite extends Write, Statement {
@@ -42,7 +43,7 @@ function own(value: unknown): SqlValue {
 }
 
 /**
- * Compiles a query once and fills in its values on every call: for writes of a hot path.
+ * Compiles a query at its first use and fills in its values on every one: for writes of a hot path.
  *
  * `build` gets a function that stands for the argument of each name; the arguments must not be looked at in it.
  */
@@ -50,11 +51,32 @@ export function defineWrite<Args extends Readonly<Record<keyof Args, SqlValue>>>
   build: (arg: ArgumentOf<Args>) => Compilable,
   options: WriteOptions = {},
 ): (args: Args) => Write {
-  const fill = compileOnce<Args>(build);
+  let fill: ((args: Args) => Statement) | undefined;
   return (args) => {
+    fill ??= compileOnce<Args>(build);
     const { sql, parameters } = fill(args);
     const write: SqlWrite = { kind: 'sql', sql, parameters: parameters.map(own), expectRows: options.expectRows };
     return write;
+  };
+}
+
+/** An INSERT of one row, compiled once for each set of columns it is given. */
+export function defineInsert<Table extends keyof Schema & string>(
+  table: Table,
+): (row: Insertable<Schema[Table]>) => Write {
+  type Row = Readonly<Record<string, SqlValue>>;
+  const shapes = new Map<string, (row: Row) => Write>();
+  return (row) => {
+    const columns = Object.keys(row);
+    const shape = columns.join();
+    const known =
+      shapes.get(shape) ??
+      defineWrite<Row>(
+        (arg) => query.insertInto(table).values(Object.fromEntries(columns.map((name) => [name, arg(name)])) as never),
+        { expectRows: 1 },
+      );
+    shapes.set(shape, known);
+    return known(row as Row);
   };
 }
 

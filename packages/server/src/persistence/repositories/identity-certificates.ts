@@ -24,8 +24,38 @@ import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { CertificateTable, CrlTable } from '../tables/identity.ts';
-import { compileWrite } from '../write.ts';
+import { compileWrite, defineInsert, defineWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
+
+const insertCertificate = defineInsert('certificates');
+const insertKeyOwner = defineInsert('key_owners');
+
+type Change = Pick<
+  CertificateTable,
+  'fingerprint' | 'state' | 'subject_id' | 'first_used_at' | 'revoked_at' | 'revocation_reason'
+> & { readonly former: string; readonly formerUse: number | null };
+
+const updateUnused = defineWrite<Change>((arg) => changingCertificate(arg).where('first_used_at', 'is', null), {
+  expectRows: 1,
+});
+const updateUsed = defineWrite<Change>(
+  (arg) => changingCertificate(arg).where('first_used_at', '=', arg('formerUse')),
+  { expectRows: 1 },
+);
+
+function changingCertificate(arg: ArgumentOf<Change>) {
+  return query
+    .updateTable('certificates')
+    .set({
+      state: arg('state'),
+      subject_id: arg('subject_id'),
+      first_used_at: arg('first_used_at'),
+      revoked_at: arg('revoked_at'),
+      revocation_reason: arg('revocation_reason'),
+    })
+    .where('fingerprint', '=', arg('fingerprint'))
+    .where('state', '=', arg('former'));
+}
 
 const readCertificate = defineRead((arg: ArgumentOf<{ fingerprint: string }>) =>
   query.selectFrom('certificates').selectAll().where('fingerprint', '=', arg('fingerprint')),
@@ -185,22 +215,23 @@ export class SqlCertificateRepository implements CertificateRepository {
   }
 
   inserting(certificate: CertificateRecord): Write {
-    return compileWrite(query.insertInto('certificates').values(toRow(certificate)), { expectRows: 1 });
+    return insertCertificate(toRow(certificate));
   }
 
   changing(from: CertificateRecord, change: CertificateChange): Write {
     const { state, subject_id, first_used_at, revoked_at, revocation_reason } = toRow({ ...from, ...change });
-    const update = query
-      .updateTable('certificates')
-      .set({ state, subject_id, first_used_at, revoked_at, revocation_reason })
-      .where('fingerprint', '=', from.fingerprint)
-      .where('state', '=', from.state);
-    return compileWrite(
-      from.firstUsedAt === undefined
-        ? update.where('first_used_at', 'is', null)
-        : update.where('first_used_at', '=', from.firstUsedAt),
-      { expectRows: 1 },
-    );
+    const { fingerprint, state: former, firstUsedAt = null } = from;
+    const update = firstUsedAt === null ? updateUnused : updateUsed;
+    return update({
+      fingerprint,
+      former,
+      formerUse: firstUsedAt,
+      state,
+      subject_id,
+      first_used_at,
+      revoked_at,
+      revocation_reason,
+    });
   }
 }
 
@@ -218,10 +249,7 @@ export class SqlKeyOwnerRepository implements KeyOwnerRepository {
   }
 
   inserting({ spkiSha256, tenant, kind, id }: KeyOwner): Write {
-    return compileWrite(
-      query.insertInto('key_owners').values({ spki_sha256: spkiSha256, tenant, kind, owner_id: id }),
-      { expectRows: 1 },
-    );
+    return insertKeyOwner({ spki_sha256: spkiSha256, tenant, kind, owner_id: id });
   }
 
   moving(from: KeyOwner, to: KeyOwner): Write {

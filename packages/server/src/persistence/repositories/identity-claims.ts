@@ -18,8 +18,20 @@ import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { ClaimTable, OwnershipTokenTable } from '../tables/identity.ts';
-import { compileWrite } from '../write.ts';
+import { compileWrite, defineWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
+
+const countUse = defineWrite<{ tenant: string; claimId: string }>(
+  (arg) =>
+    query
+      .updateTable('claims')
+      .set((each) => ({ used: each('used', '+', 1) }))
+      .where('tenant', '=', arg('tenant'))
+      .where('claim_id', '=', arg('claimId'))
+      .where('state', '=', 'active')
+      .whereRef('used', '<', 'quota'),
+  { expectRows: 1 },
+);
 
 const readClaim = defineRead((arg: ArgumentOf<{ tenant: string; claimId: string }>) =>
   query.selectFrom('claims').selectAll().where('tenant', '=', arg('tenant')).where('claim_id', '=', arg('claimId')),
@@ -110,16 +122,7 @@ export class SqlClaimRepository implements ClaimRepository {
   }
 
   counting(tenant: Tenant, claimId: string): Write {
-    return compileWrite(
-      query
-        .updateTable('claims')
-        .set((each) => ({ used: each('used', '+', 1) }))
-        .where('tenant', '=', tenant)
-        .where('claim_id', '=', claimId)
-        .where('state', '=', 'active')
-        .whereRef('used', '<', 'quota'),
-      { expectRows: 1 },
-    );
+    return countUse({ tenant, claimId });
   }
 
   usingSerial(tenant: Tenant, claimId: string, serialNumber: string, at: EpochMs): Write {

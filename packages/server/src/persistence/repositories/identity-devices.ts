@@ -14,13 +14,15 @@ import { defineRead, defineShapedRead, type Has } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { query } from '../schema.ts';
 import type { DeviceTable } from '../tables/identity.ts';
-import { compileWrite } from '../write.ts';
+import { compileWrite, defineInsert } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
 
 /** Above every character of a device name. */
 const LAST = '~';
 
 type Place = { readonly tenant: string; readonly deviceId: string };
+
+const insertDevice = defineInsert('devices');
 
 const readDevice = defineRead((arg: ArgumentOf<Place>) =>
   query.selectFrom('devices').selectAll().where('tenant', '=', arg('tenant')).where('device_id', '=', arg('deviceId')),
@@ -101,7 +103,7 @@ export class SqlDeviceRepository implements DeviceRepository {
   }
 
   inserting(device: DeviceRecord): Write {
-    return compileWrite(query.insertInto('devices').values(toRow(device)), { expectRows: 1 });
+    return insertDevice(toRow(device));
   }
 
   changing(from: DeviceRecord, change: DeviceChange): Write {
