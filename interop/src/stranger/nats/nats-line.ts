@@ -7,7 +7,7 @@ interface NatsMessage {
 }
 
 const REPLIES = '_reply';
-const HEAD = /^(?:PING|PONG|INFO .*|\+OK|-ERR .*|(H?)MSG (\S+) \S+ (?:\S+ )?(?:(\d+) )?(\d+))\r\n/;
+const LINE = /^(.*)\r\n/;
 
 /**
  * A subscriber that speaks the text protocol itself, so that what arrives is not judged by the library that sent it.
@@ -68,13 +68,16 @@ export class NatsLine {
 
   #read(chunk: string): void {
     this.#text += chunk;
-    for (let head = HEAD.exec(this.#text); head !== null; head = HEAD.exec(this.#text)) {
-      const [line, , subject, headers = '0', total] = head;
-      if (line === 'PING\r\n') this.#socket.write('PONG\r\n');
-      const end = line.length + (total === undefined ? 0 : Number(total) + 2);
+    for (let line = LINE.exec(this.#text)?.[1]; line !== undefined; line = LINE.exec(this.#text)?.[1]) {
+      // MSG subject sid [reply] total; HMSG subject sid [reply] headers total
+      const [verb, subject = '', ...numbers] = line.split(' ');
+      const carries = verb === 'MSG' || verb === 'HMSG';
+      if (verb === 'PING') this.#socket.write('PONG\r\n');
+      const start = line.length + 2;
+      const end = start + (carries ? Number(numbers.at(-1)) + 2 : 0);
       if (this.#text.length < end) return;
-      if (subject !== undefined)
-        this.#got({ subject, payload: this.#text.slice(line.length + Number(headers), end - 2) });
+      const headers = verb === 'HMSG' ? Number(numbers.at(-2)) : 0;
+      if (carries) this.#got({ subject, payload: this.#text.slice(start + headers, end - 2) });
       this.#text = this.#text.slice(end);
     }
   }
