@@ -27,7 +27,7 @@ export {
 export { EstClient, type EstReply, type EstServer } from './enroll/est-client.ts';
 export { type ProvisioningPlan, provisionFleetDevice, recoverFleetDevice } from './enroll/fleet-provisioning.ts';
 export { renewalTime } from './enroll/renewal.ts';
-export { enrollByTpm, type PostJson, type TpmEnrollmentParts } from './enroll/tpm-enrollment.ts';
+export { enrollByTpm, postJsonOver, type PostJson, type TpmEnrollmentParts } from './enroll/tpm-enrollment.ts';
 export { type FactoryOrder, type ManufacturedDevice, manufactureDevice, openDevice } from './factory/manufacture.ts';
 export { HttpsClient, type HttpsReply, type HttpsRequest } from './net/https-client.ts';
 export {
@@ -36,7 +36,7 @@ export {
   type MqttConnectOptions,
   type MqttExchange,
 } from './net/mqtt-connection.ts';
-export type { TlsCredentials } from './net/tls-options.ts';
+export type { ServerTrust, TlsCredentials } from './net/tls-options.ts';
 export { runVirtualDevice, type VirtualDeviceRun } from './run-virtual-device.ts';
 export { type DeviceStore, FileStore, MemoryStore } from './store/device-store.ts';
 export { type DeviceIdentity, IdentityStore } from './store/identity-store.ts';

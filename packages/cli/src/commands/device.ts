@@ -8,6 +8,7 @@ import { firstFirmware } from '../factory/first-firmware.ts';
 import { DeviceShelf, type ShelfRun } from '../factory/shelf.ts';
 import { describeFailure } from '../output/failure.ts';
 import type { CommandIo } from '../output/io.ts';
+import { registerGateway } from './device-gateway.ts';
 import { registerShadows } from './device-shadow.ts';
 import { stopSignal, untilAborted } from './stop-signal.ts';
 import { addConnectionOptions, clientFrom, type GivenOptions, wholeNumber } from './verb.ts';
@@ -24,6 +25,7 @@ interface RunOptions extends GivenOptions {
 }
 
 export function registerDevice(noun: Command, io: CommandIo): void {
+  registerGateway(noun.command('gateway').description('a Linux gateway with a TPM 2.0'), io);
   registerShadows(noun.command('shadow').description('what a device shall be, and says it is'), io);
   const run = noun
     .command('run')

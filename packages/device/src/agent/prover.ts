@@ -5,6 +5,7 @@ import {
   decodeEvidenceNonce,
   decodeEvidenceReply,
   decodeHoldfastRejection,
+  decodeRenewalReply,
   decodeTimeReply,
   type EvidenceReply,
   encodeHealthReport,
@@ -13,6 +14,8 @@ import {
   holdfastTopic,
   rejectedTopic,
 } from '@holdfast/wire/holdfast';
+import { encodeQuoteEvidence } from '@holdfast/wire/tpm2';
+import type { TpmIdentity } from '../keys/tpm-identity.ts';
 import type { MqttConnection } from '../net/mqtt-connection.ts';
 import type { BootResult } from '@holdfast/crypto/virtual-chip';
 
@@ -43,9 +46,36 @@ export class HoldfastRequests {
     return decodeEvidenceReply(await this.#ask('evidence', token));
   }
 
+  /**
+   * Proves by a TPM what the machine measured: a fresh nonce, then the quote over it.
+   *
+   * @param eventLog - `/sys/kernel/security/tpm0/binary_bios_measurements`, whole
+   * @throws `device.request_rejected` with the server's code, `device.tpm_refused`
+   */
+  async proveByQuote(tpm: TpmIdentity, pcrs: readonly number[], eventLog?: Uint8Array): Promise<EvidenceReply> {
+    const { nonce } = decodeEvidenceNonce(await this.#ask('evidence/nonce', NOTHING));
+    const evidence = encodeQuoteEvidence(await tpm.quote(nonce, pcrs, eventLog));
+    return decodeEvidenceReply(await this.#ask('evidence', evidence));
+  }
+
   /** The server's time, milliseconds since the Unix epoch. */
   async time(): Promise<number> {
     return decodeTimeReply(await this.#ask('time', NOTHING)) * 1000;
+  }
+
+  /** A value for the ratchet, to keep before turning to it. */
+  offer(): Promise<Uint8Array> {
+    return this.#ask('ratchet', NOTHING);
+  }
+
+  /** @throws `device.request_rejected`, `identity.ratchet_stale` for a value that the server does not know */
+  async turn(value: Uint8Array): Promise<void> {
+    await this.#ask('ratchet/turn', value);
+  }
+
+  /** Whether the server wants the certificate renewed before its time. */
+  async mustRenew(): Promise<boolean> {
+    return decodeRenewalReply(await this.#ask('renewal', NOTHING)).renew;
   }
 
   async reportHealth(report: HealthReport): Promise<void> {

@@ -1,4 +1,6 @@
 import { createCsr, sha256 } from '@holdfast/crypto';
+import { HoldfastError, parseStrictJson } from '@holdfast/kernel';
+import { JsonFields } from '@holdfast/wire/json';
 import { encodePem } from '@holdfast/wire/pem';
 import {
   decodeTpmChallenge,
@@ -11,7 +13,10 @@ import {
 import { signerOf } from '../keys/key-store.ts';
 import type { TpmIdentity } from '../keys/tpm-identity.ts';
 import type { TpmKeyStore } from '../keys/tpm-key-store.ts';
+import type { HttpsClient } from '../net/https-client.ts';
 import type { DeviceIdentity, IdentityStore } from '../store/identity-store.ts';
+
+const MAX_REPLY = 65_536;
 
 export interface TpmEnrollmentParts {
   readonly tpm: TpmIdentity;
@@ -26,6 +31,34 @@ export interface TpmEnrollmentParts {
 
 /** Sends a JSON body to a path of the enrollment listener and gives the body of a good answer. */
 export type PostJson = (path: string, body: Uint8Array) => Promise<Uint8Array>;
+
+/**
+ * The enrollment listener at an origin, `https://HOST:PORT`, asked through a client that trusts it.
+ *
+ * @throws `device.enrollment_rejected` with the server's code, `device.no_answer`, and what the client throws
+ */
+export function postJsonOver(https: HttpsClient, origin: string): PostJson {
+  return async (path, body) => {
+    const reply = await https.send({
+      method: 'POST',
+      url: `${origin}${path}`,
+      headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
+      body,
+      limit: MAX_REPLY,
+    });
+    if (reply.status === 200) return reply.body;
+    if (reply.status >= 500) throw new HoldfastError('device.no_answer', { status: reply.status });
+    throw new HoldfastError('device.enrollment_rejected', { status: reply.status, code: codeIn(reply.body) });
+  };
+}
+
+function codeIn(body: Uint8Array): string | undefined {
+  try {
+    return new JsonFields(parseStrictJson(body), 'problem').text('code', { pattern: /^[a-z_.]{1,64}$/ });
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Enrolls by what the TPM is: no claim, no password. The key of the request was made in the TPM and stays there.

@@ -1,7 +1,8 @@
 import { Agent, request } from 'node:https';
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Clock, HoldfastError } from '@holdfast/kernel';
-import { connectionError, type TlsCredentials, tlsOptions } from './tls-options.ts';
+import { type Clock, encodeBase64, HoldfastError } from '@holdfast/kernel';
+import { RATCHET_HEADER } from '@holdfast/wire/holdfast';
+import { connectionError, type ServerTrust, type TlsCredentials, tlsOptions } from './tls-options.ts';
 
 export interface HttpsRequest {
   readonly method: 'GET' | 'POST';
@@ -18,14 +19,14 @@ export interface HttpsReply {
   readonly body: Uint8Array;
 }
 
-/** HTTPS with the device's certificate over kept-alive connections; no redirect is followed. */
+/** HTTPS with the device's certificate, if it has one, over kept-alive connections; no redirect is followed. */
 export class HttpsClient {
   readonly #agents = new Map<string, Agent>();
-  readonly #credentials: TlsCredentials;
+  readonly #credentials: TlsCredentials | ServerTrust;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
 
-  constructor(credentials: TlsCredentials, clock: Clock, timeoutMs = 30_000) {
+  constructor(credentials: TlsCredentials | ServerTrust, clock: Clock, timeoutMs = 30_000) {
     this.#credentials = credentials;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
@@ -44,7 +45,7 @@ export class HttpsClient {
     };
     const call = request(url, {
       method,
-      headers: { ...headers, ...(body === undefined ? {} : { 'Content-Length': body.length }) },
+      headers: { ...this.#proofHeader(), ...headers, ...(body === undefined ? {} : { 'Content-Length': body.length }) },
       agent: this.#agentOf(new URL(url).hostname),
       ...(signal === undefined ? {} : { signal }),
     });
@@ -70,6 +71,11 @@ export class HttpsClient {
     });
     call.end(body);
     return promise;
+  }
+
+  #proofHeader(): Readonly<Record<string, string>> {
+    const proof = 'proof' in this.#credentials ? this.#credentials.proof?.() : undefined;
+    return proof === undefined ? {} : { [RATCHET_HEADER]: encodeBase64(proof) };
   }
 
   close(): void {

@@ -9,30 +9,34 @@ export interface TlsCredentials {
   readonly anchors: readonly string[];
   readonly certificatePem: string;
   readonly key: DeviceKey;
+  /** What the ratchet shows on a new connection; undefined while the device takes no part. */
+  readonly proof?: () => Uint8Array | undefined;
 }
 
-/** Options of `tls.connect` and `https.request`: server always verified, TLS 1.2 or newer. */
-export function tlsOptions({ anchors, certificatePem, key }: TlsCredentials, host: string): ConnectionOptions {
+/** Whom a device believes that has no certificate of its own yet. */
+export type ServerTrust = Pick<TlsCredentials, 'anchors'>;
+
+/**
+ * Options of `tls.connect` and `https.request`: server always verified, TLS 1.2 or newer.
+ *
+ * @throws `device.key_not_usable_for_tls` for a key in a chip whose OpenSSL provider or engine is not loaded
+ */
+export function tlsOptions(credentials: TlsCredentials | ServerTrust, host: string): ConnectionOptions {
   return {
-    ca: [...anchors],
-    ...ownIdentity(certificatePem, key),
-    minVersion: 'TLSv1.2',
+    ...ownOptions(credentials),
     rejectUnauthorized: true,
     ...(isIP(host) === 0 ? { servername: host } : {}),
   };
 }
 
-/**
- * A key in a chip is loaded by OpenSSL's provider or engine, tried here so that its absence has a name.
- *
- * @throws `device.key_not_usable_for_tls`
- */
-function ownIdentity(certificatePem: string, key: DeviceKey): ConnectionOptions {
-  const own = { cert: certificatePem, ...tlsKeyOf(key) };
-  if (!isHardwareKey(key)) return own;
+function ownOptions(credentials: TlsCredentials | ServerTrust): ConnectionOptions {
+  const trust: ConnectionOptions = { ca: [...credentials.anchors], minVersion: 'TLSv1.2' };
+  if (!('key' in credentials)) return trust;
+  const own = { ...trust, cert: credentials.certificatePem, ...tlsKeyOf(credentials.key) };
+  if (!isHardwareKey(credentials.key)) return own;
   try {
-    createSecureContext(own);
-    return own;
+    // Loaded once, and here, so that the absence of its provider has a name.
+    return { secureContext: createSecureContext(own) };
   } catch (cause) {
     throw new HoldfastError('device.key_not_usable_for_tls', {}, { cause });
   }
