@@ -97,6 +97,11 @@ export const BOOT_ERRORS = {
     ...REFUSED,
     next: 'sign it without the non-bootable mark',
   },
+  'boot.rehearsal_refused': {
+    message: 'the release did not pass its rehearsal in the virtual chip of its product',
+    ...REFUSED,
+    next: 'read the report with: holdfast update release show RELEASE; then publish a version that boots',
+  },
   'boot.test_key': {
     message: 'this key is published by a vendor for tests: everyone has its private half',
     http: 422,

@@ -38,3 +38,11 @@ export {
   type ProductWish,
 } from './product-policy.ts';
 export { type ReferenceValuePorts, ReferenceValues } from './reference-values.ts';
+export {
+  type FieldFirmware,
+  rehearse,
+  type RehearsalPorts,
+  type RehearsalProgress,
+  type RehearsalRequest,
+} from './rehearsal.ts';
+export { type RehearsalReport, type RehearsalResult, type RehearsalStep } from './rehearsal-report.ts';
