@@ -19,7 +19,7 @@ import { tlsOptions } from '../net/tls-options.ts';
 import { MemoryStore } from '../store/device-store.ts';
 import { IdentityStore } from '../store/identity-store.ts';
 import { TestAuthority } from '../testing/test-authority.ts';
-import { FakeToken } from '../testing/fake-token.ts';
+import { FakeToken } from '../../../crypto/src/pkcs11/testing/fake-token.ts';
 import { FileKeyStore } from './file-key-store.ts';
 import { destroyKey, destructionStatement, type KeyStore, signerOf, softwareKeyOf } from './key-store.ts';
 import { loadPkcs11 } from './pkcs11.ts';

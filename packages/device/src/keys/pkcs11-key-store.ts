@@ -1,9 +1,16 @@
 import { ecdsaToDer, importPublicKey, type PrivateKey, sha256 } from '@holdfast/crypto';
+import {
+  CK,
+  findPkcs11Objects,
+  type Pkcs11Handle,
+  type Pkcs11Module,
+  readPkcs11PublicKey,
+} from '@holdfast/crypto/pkcs11';
 import { encodeUtf8, HoldfastError } from '@holdfast/kernel';
-import { decodeDer, encodeOid } from '@holdfast/wire/asn1';
-import { encodeEcSpki, OID } from '@holdfast/wire/x509';
+import { encodeOid } from '@holdfast/wire/asn1';
+import { OID } from '@holdfast/wire/x509';
 import type { HardwareKey, KeyStore } from './key-store.ts';
-import { CK, loadPkcs11, type Pkcs11Attribute, type Pkcs11Handle, type Pkcs11Module } from './pkcs11.ts';
+import { loadPkcs11 } from './pkcs11.ts';
 
 export interface Pkcs11Token {
   /** Path of the maker's module, for example `/usr/lib/softhsm/libsofthsm2.so`. */
@@ -95,8 +102,7 @@ export class Pkcs11KeyStore implements KeyStore {
     const [open] = this.#find(CK.classPublic, name);
     const [secret] = this.#find(CK.classPrivate, name);
     if (open === undefined || secret === undefined) return undefined;
-    const [point] = this.#module.C_GetAttributeValue(this.#session, open, [{ type: CK.ecPoint }]);
-    const publicKey = importPublicKey(encodeEcSpki('P-256', octets(point?.value ?? new Uint8Array())));
+    const publicKey = importPublicKey(readPkcs11PublicKey({ module: this.#module, session: this.#session }, open));
     const sign = (bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> =>
       attempt('sign', () => {
         this.#module.C_SignInit(this.#session, { mechanism: CK.ecdsa }, secret);
@@ -114,16 +120,10 @@ export class Pkcs11KeyStore implements KeyStore {
   }
 
   #find(objectClass: number, name: string): readonly Pkcs11Handle[] {
-    const template: readonly Pkcs11Attribute[] = [
+    return findPkcs11Objects({ module: this.#module, session: this.#session }, [
       { type: CK.class, value: objectClass },
       { type: CK.label, value: name },
-    ];
-    this.#module.C_FindObjectsInit(this.#session, template);
-    try {
-      return this.#module.C_FindObjects(this.#session, 2);
-    } finally {
-      this.#module.C_FindObjectsFinal(this.#session);
-    }
+    ]);
   }
 
   #destroy(name: string): void {
@@ -131,11 +131,6 @@ export class Pkcs11KeyStore implements KeyStore {
       for (const found of this.#find(objectClass, name)) this.#module.C_DestroyObject(this.#session, found);
     }
   }
-}
-
-/** CKA_EC_POINT is the point inside a DER OCTET STRING (PKCS #11 3.0, 2.3.3). */
-function octets(value: Uint8Array): Uint8Array {
-  return decodeDer(new Uint8Array(value), 'ecPoint', (reader) => reader.octetString('ecPoint'));
 }
 
 /** The addon throws errors of its own, whose texts may hold what was given to it. */

@@ -1,8 +1,15 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
-import { encodeOctetString } from '@holdfast/wire/asn1';
-import { PrivateKey, signP256Digest } from '@holdfast/crypto';
 import { systemRandom } from '@holdfast/kernel';
-import { CK, type Pkcs11Attribute, type Pkcs11Handle, type Pkcs11Module } from '../keys/pkcs11.ts';
+import { encodeOctetString } from '@holdfast/wire/asn1';
+import { PrivateKey, signP256Digest } from '../../index.ts';
+import {
+  CK,
+  type Pkcs11Attribute,
+  type Pkcs11Handle,
+  type Pkcs11Mechanism,
+  type Pkcs11Module,
+  type Pkcs11TokenInfo,
+} from '../module.ts';
 
 interface Stored {
   readonly handle: Pkcs11Handle;
@@ -11,7 +18,6 @@ interface Stored {
   readonly point: Uint8Array;
 }
 
-const SESSION = Uint8Array.of(1);
 const SLOT = Uint8Array.of(2);
 
 /** A PKCS #11 token in memory that refuses what a token refuses: a wrong PIN, a key that may not sign. */
@@ -21,6 +27,9 @@ export class FakeToken implements Pkcs11Module {
   #objects: Stored[] = [];
   #found: Pkcs11Handle[] = [];
   #signing: Stored | undefined;
+  #isIn = true;
+  #session = Uint8Array.of(1, 0);
+  #logins = 0;
 
   constructor(label: string, pin: string) {
     this.#label = label;
@@ -32,19 +41,32 @@ export class FakeToken implements Pkcs11Module {
   C_Finalize(): void {}
   C_CloseSession(): void {}
 
-  C_GetSlotList(): Pkcs11Handle[] {
-    return [SLOT];
+  /** Pulls the token out, or puts it back: sessions of before are not those of after. */
+  plug(isIn: boolean): void {
+    this.#isIn = isIn;
+    this.#session = Uint8Array.of(1, (this.#session[1] ?? 0) + 1);
   }
 
-  C_GetTokenInfo(): { readonly label: string } {
-    return { label: this.#label.padEnd(32) };
+  /** How often somebody gave a PIN. */
+  get logins(): number {
+    return this.#logins;
+  }
+
+  C_GetSlotList(): Pkcs11Handle[] {
+    return this.#isIn ? [SLOT] : [];
+  }
+
+  C_GetTokenInfo(): Pkcs11TokenInfo {
+    return { label: this.#label.padEnd(32), serialNumber: '0001'.padEnd(16) };
   }
 
   C_OpenSession(): Pkcs11Handle {
-    return SESSION;
+    return this.#session;
   }
 
-  C_Login(_session: Pkcs11Handle, _user: number, pin: string): void {
+  C_Login(session: Pkcs11Handle, _user: number, pin: string): void {
+    this.#check(session);
+    this.#logins += 1;
     if (pin !== this.#pin) throw new RangeError('CKR_PIN_INCORRECT');
   }
 
@@ -66,7 +88,8 @@ export class FakeToken implements Pkcs11Module {
     return { publicKey: keep(CK.classPublic, open), privateKey: keep(CK.classPrivate, secret) };
   }
 
-  C_FindObjectsInit(_session: Pkcs11Handle, template: readonly Pkcs11Attribute[]): void {
+  C_FindObjectsInit(session: Pkcs11Handle, template: readonly Pkcs11Attribute[]): void {
+    this.#check(session);
     const fits = ({ attributes }: Stored): boolean =>
       template.every(({ type, value }) => attributes.get(type) === value);
     this.#found = this.#objects.filter(fits).map(({ handle }) => handle);
@@ -83,11 +106,17 @@ export class FakeToken implements Pkcs11Module {
   C_GetAttributeValue(
     _session: Pkcs11Handle,
     object: Pkcs11Handle,
+    [asked]: readonly Pkcs11Attribute[],
   ): { readonly type: number; readonly value: Uint8Array }[] {
-    return [{ type: CK.ecPoint, value: encodeOctetString(this.#of(object).point) }];
+    const { attributes, point } = this.#of(object);
+    const type = asked?.type ?? -1;
+    const value = type === CK.ecPoint ? encodeOctetString(point) : attributes.get(type);
+    if (value === undefined) throw new RangeError('CKR_ATTRIBUTE_TYPE_INVALID');
+    return [{ type, value: value instanceof Uint8Array ? value : Uint8Array.of(Number(value), 0, 0, 0, 0, 0, 0, 0) }];
   }
 
-  C_SignInit(_session: Pkcs11Handle, { mechanism }: { readonly mechanism: number }, key: Pkcs11Handle): void {
+  C_SignInit(session: Pkcs11Handle, { mechanism }: Pkcs11Mechanism, key: Pkcs11Handle): void {
+    this.#check(session);
     const found = this.#of(key);
     if (mechanism !== CK.ecdsa || found.attributes.get(CK.sign) !== true) throw new RangeError('CKR_KEY_FUNCTION');
     this.#signing = found;
@@ -100,8 +129,17 @@ export class FakeToken implements Pkcs11Module {
     return Uint8Array.of(...r, ...s);
   }
 
+  async C_SignAsync(session: Pkcs11Handle, digest: Uint8Array): Promise<Uint8Array> {
+    return this.C_Sign(session, digest);
+  }
+
   C_DestroyObject(_session: Pkcs11Handle, object: Pkcs11Handle): void {
     this.#objects = this.#objects.filter(({ handle }) => handle !== object);
+  }
+
+  #check(session: Pkcs11Handle): void {
+    if (!this.#isIn) throw new RangeError('CKR_DEVICE_REMOVED');
+    if (session[1] !== this.#session[1]) throw new RangeError('CKR_SESSION_HANDLE_INVALID');
   }
 
   #of(handle: Pkcs11Handle): Stored {
