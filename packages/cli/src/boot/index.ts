@@ -20,6 +20,7 @@ import { readKeyFile, readPublicKeyFile, spkiOf } from './key-files.ts';
 import { generateKeyFiles, KEY_TYPES } from './keygen.ts';
 import { collect, type Given, many, required, text } from './option-values.ts';
 import { readPassphrase } from './passphrase.ts';
+import { registerRehearse } from './rehearse.ts';
 import { signFile, type SignOutcome } from './sign.ts';
 
 const FORMATS = IMAGE_FORMAT_NAMES.join(', ');
@@ -34,6 +35,7 @@ export function registerBoot(noun: Command, io: CommandIo): void {
   registerEncrypt(noun, io);
   registerVerify(noun, io);
   registerInspect(noun, io);
+  registerRehearse(noun, io);
 }
 
 function registerKeygen(noun: Command, io: CommandIo): void {
