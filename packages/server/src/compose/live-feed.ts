@@ -24,7 +24,7 @@ export function createLiveFeed({ events, presence, clock, tenant }: LiveFeedPort
     if (event.tenant === tenant) tell(viewEvent(event));
   });
   const board = presence.onChange(({ kind, presence: { tenant: owner, deviceId, protocol } }) => {
-    if (owner !== tenant) return;
+    if (owner !== tenant || listeners.size === 0) return;
     const at = formatRfc3339(clock.now());
     tell({ id: `${events.latest()}`, name: `presence.${kind}`, subject: deviceId, at, data: { protocol } });
   });

@@ -20,6 +20,15 @@ describe('the session table', () => {
     expect(world.sessions.size).toBe(0);
   });
 
+  it('aborts whoever waits for the end of a session, also who asks after it', () => {
+    const [held, late] = [world.live(), world.live()];
+    const { signal } = held;
+    expect(signal.aborted).toBe(false);
+    world.sessions.closed(held);
+    world.sessions.closed(late);
+    expect([signal.aborted, held.signal.aborted, late.signal.aborted]).toEqual([true, true, true]);
+  });
+
   it('cuts by certificate what is not identified yet', () => {
     const session = world.register();
     expect(

@@ -59,13 +59,36 @@ export interface Session {
   policies: readonly string[] | undefined;
 }
 
-interface Entry extends Session {
-  state: SessionState;
+class Entry implements Session {
+  readonly connection: Connection;
+  readonly connectedAt: EpochMs;
+  state: SessionState = 'identifying';
   peer: AdmittedPeer | undefined;
   cutFor: CutReason | undefined;
-  readonly abort: AbortController;
+  refresh: (() => void) | undefined;
+  policies: readonly string[] | undefined;
   /** Cuts that came while the registry was being read: its answer may be older than they are. */
-  readonly missed: { readonly key: string; readonly reason: CutReason }[];
+  readonly missed: { readonly key: string; readonly reason: CutReason }[] = [];
+  #abort: AbortController | undefined;
+
+  constructor(connection: Connection, connectedAt: EpochMs) {
+    this.connection = connection;
+    this.connectedAt = connectedAt;
+  }
+
+  /** Made when first asked for: MQTT connections never do, and aborting costs an exception with its stack. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.state === 'ended') this.#abort.abort();
+    }
+    return this.#abort.signal;
+  }
+
+  /** To be called once the state says so. */
+  ended(): void {
+    this.#abort?.abort();
+  }
 }
 
 export type SessionListener = (session: Session, change: 'live' | 'ended') => void;
@@ -96,19 +119,7 @@ export class SessionTable {
   }
 
   register(connection: Connection): Session {
-    const abort = new AbortController();
-    const entry: Entry = {
-      connection,
-      connectedAt: this.#clock.now(),
-      state: 'identifying',
-      peer: undefined,
-      cutFor: undefined,
-      signal: abort.signal,
-      abort,
-      missed: [],
-      refresh: undefined,
-      policies: undefined,
-    };
+    const entry = new Entry(connection, this.#clock.now());
     this.#entries.set(connection.id, entry);
     this.#identifying.add(entry);
     this.#index(certificateKey(connection.fingerprint), entry);
@@ -210,7 +221,7 @@ export class SessionTable {
     this.#identifying.delete(entry);
     this.#unindex(certificateKey(entry.connection.fingerprint), entry);
     if (entry.peer !== undefined) this.#unindex(peerKey(entry.peer), entry);
-    entry.abort.abort();
+    entry.ended();
     if (wasLive) for (const listener of this.#listeners) listener(entry, 'ended');
   }
 
