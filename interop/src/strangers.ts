@@ -6,7 +6,7 @@ import { betweenStrangers } from './stranger/between-strangers.ts';
 import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/certificates.ts';
 import { chromium } from './stranger/chromium.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
-import { espsecure, imgtool } from './stranger/image-tools.ts';
+import { cysecuretools, espsecure, imgtool, nrfutil, nxpimage } from './stranger/image-tools.ts';
 import { rauc, swupdate } from './stranger/linux-tools.ts';
 import { espSecureCert, nvsGenerator } from './stranger/espressif-factory.ts';
 import { estPasswords } from './stranger/est-passwords.ts';
@@ -48,6 +48,9 @@ export const STRANGERS: readonly Stranger[] = [
   s3,
   virtualDevice,
   espsecure,
+  nrfutil,
+  nxpimage,
+  cysecuretools,
   nvsGenerator,
   espSecureCert,
   opensslPkcs12,

@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { createSigner, type Nrf5SignOptions, PrivateKey } from '@holdfast/crypto';
 import { equalBytes, seededRandom } from '@holdfast/kernel';
 import { ImageSigner, ImageVerifier } from '@holdfast/trust/boot';
-import { type InteropReport, PythonDriver, runAlone } from './python-driver.ts';
+import { type InteropReport, PythonDriver, type PythonTool, runAlone } from './python-driver.ts';
+
+export const NRFUTIL: PythonTool = ['nrf_package:main', 'nrfutil', 'nordic'];
 
 const KINDS = ['application', 'bootloader', 'external_application'] as const;
 const VALIDATIONS = [
@@ -31,7 +33,7 @@ interface Bench {
  * @returns false when nrfutil is not installed; nothing was compared then.
  */
 export async function runNrfutil(report: InteropReport, cases = 40): Promise<boolean> {
-  const driver = new PythonDriver(['nrf_package:main', 'nrfutil']);
+  const driver = new PythonDriver(NRFUTIL);
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-nrfutil-'));
   try {
     const version = await driver.version();

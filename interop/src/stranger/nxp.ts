@@ -11,7 +11,9 @@ import { createSigner, type NxpSignOptions, PrivateKey } from '@holdfast/crypto'
 import { equalBytes, seededRandom } from '@holdfast/kernel';
 import { ImageSigner, ImageVerifier } from '@holdfast/trust/boot';
 import { decodeCertificate } from '@holdfast/wire/x509';
-import { type InteropReport, PythonDriver, runAlone } from './python-driver.ts';
+import { type InteropReport, PythonDriver, type PythonTool, runAlone } from './python-driver.ts';
+
+export const NXPIMAGE: PythonTool = ['spsdk.apps.nxpimage:main', 'spsdk', 'nxp'];
 
 const ROOT_BITS = [2048, 2048, 4096, 2048] as const;
 const LEAF_BITS = [2048, 4096] as const;
@@ -28,7 +30,7 @@ interface Bench {
  * @returns false when spsdk is not installed; nothing was compared then.
  */
 export async function runNxpimage(report: InteropReport, cases = 40): Promise<boolean> {
-  const driver = new PythonDriver(['spsdk.apps.nxpimage:main', 'spsdk']);
+  const driver = new PythonDriver(NXPIMAGE);
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-nxpimage-'));
   try {
     const version = await driver.version();

@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { createSigner, PrivateKey, type Psoc64SignOptions } from '@holdfast/crypto';
 import { seededRandom } from '@holdfast/kernel';
 import { ImageSigner, ImageVerifier } from '@holdfast/trust/boot';
-import { type InteropReport, PythonDriver, runAlone } from './python-driver.ts';
+import { type InteropReport, PythonDriver, type PythonTool, runAlone } from './python-driver.ts';
+
+export const CYSECURETOOLS: PythonTool = ['cysecuretools.execute.imgtool.main:imgtool', 'cysecuretools', 'psoc64'];
 
 /**
  * Compares us with cysecuretools (PyPI) in one Python process.
@@ -17,7 +19,7 @@ import { type InteropReport, PythonDriver, runAlone } from './python-driver.ts';
  * @returns false when cysecuretools is not installed; nothing was compared then.
  */
 export async function runCysecuretools(report: InteropReport, cases = 40): Promise<boolean> {
-  const driver = new PythonDriver(['cysecuretools.execute.imgtool.main:imgtool', 'cysecuretools']);
+  const driver = new PythonDriver(CYSECURETOOLS);
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-psoc64-'));
   try {
     const version = await driver.version();

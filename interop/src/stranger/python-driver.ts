@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import path from 'node:path';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
@@ -16,15 +17,27 @@ export type InteropReport = (line: { readonly name: string; readonly ok: boolean
 
 const DRIVER = fileURLToPath(new URL('../../python/click_driver.py', import.meta.url));
 
+/** Tools whose Python packages do not live together with the others': each has a virtual environment of its own. */
+export type PythonGroup = 'nordic' | 'nxp' | 'psoc64';
+
+export type PythonTool = readonly [command: string, distribution: string, group?: PythonGroup];
+
+/** HOLDFAST_PYTHON_GROUPS names the folder with an environment for each group; HOLDFAST_PYTHON has all the others. */
+function interpreterOf(group: PythonGroup | undefined): string {
+  const folder = process.env['HOLDFAST_PYTHON_GROUPS'];
+  if (group === undefined || folder === undefined) return process.env['HOLDFAST_PYTHON'] ?? 'python3';
+  return path.join(folder, group, 'bin', 'python');
+}
+
 /** A vendor's command line kept alive as a module in one Python process. */
 export class PythonDriver {
   readonly #child: ChildProcess;
   readonly #input: Writable;
   readonly #answers: AsyncIterator<string>;
 
-  /** @param tool - `module:command`, and the distribution it comes from. */
-  constructor(tool: readonly [string, string], python = process.env['HOLDFAST_PYTHON'] ?? 'python3') {
-    const child = spawn(python, [DRIVER, ...tool], { stdio: ['pipe', 'pipe', 'ignore'] });
+  /** @param tool - `module:command`, the distribution it comes from, and its group where it lives apart. */
+  constructor([command, distribution, group]: PythonTool) {
+    const child = spawn(interpreterOf(group), [DRIVER, command, distribution], { stdio: ['pipe', 'pipe', 'ignore'] });
     // A missing interpreter shows as the end of its output, and a request to it must not end us.
     child.on('error', () => undefined);
     child.stdin.on('error', () => undefined);
