@@ -10,15 +10,18 @@ import { cysecuretools, espsecure, imgtool, nrfutil, nxpimage } from './stranger
 import { rauc, swupdate } from './stranger/linux-tools.ts';
 import { espSecureCert, nvsGenerator } from './stranger/espressif-factory.ts';
 import { estPasswords } from './stranger/est-passwords.ts';
+import { estClient } from './stranger/estclient.ts';
 import { mbedtls } from './stranger/mbedtls.ts';
 import { mosquitto } from './stranger/mosquitto.ts';
 import { mqttJs } from './stranger/mqtt-js.ts';
 import { nats } from './stranger/nats.ts';
 import { paho } from './stranger/paho.ts';
+import { pahoGo } from './stranger/paho-go.ts';
 import { postgres } from './stranger/postgres.ts';
 import { s3 } from './stranger/s3.ts';
 import { gcc, opensslPkcs12, zbar } from './stranger/station-files.ts';
 import { strongswan } from './stranger/strongswan.ts';
+import { tpm } from './stranger/tpm.ts';
 import { nmap, testssl } from './stranger/tls-scanners.ts';
 import { limboSample, mcubootImages, mqttSequences, wycheproof } from './stranger/vectors.ts';
 import { virtualDevice } from './stranger/virtual-device.ts';
@@ -32,10 +35,12 @@ export const STRANGERS: readonly Stranger[] = [
   mosquitto,
   betweenStrangers,
   paho,
+  pahoGo,
   mbedtls,
   nats,
   curlOpenssl,
   estPasswords,
+  estClient,
   strongswan,
   testssl,
   nmap,
@@ -47,6 +52,7 @@ export const STRANGERS: readonly Stranger[] = [
   postgres,
   s3,
   virtualDevice,
+  tpm,
   espsecure,
   nrfutil,
   nxpimage,
