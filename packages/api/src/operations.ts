@@ -5,6 +5,7 @@ import { PageQuery, pageOf } from './schemas/common.ts';
 import { DeviceAccess, ExplainAccess, Policy, PolicyTarget, PutPolicy } from './schemas/communication.ts';
 import {
   AssignGroups,
+  DescribeDevice,
   Device,
   DeviceDetail,
   DeviceQuery,
@@ -45,7 +46,9 @@ import {
   SetEvidencePolicy,
   TrustAnchors,
 } from './schemas/product.ts';
+import { Rehearsal, SetChip } from './schemas/rehearsal.ts';
 import { EnrollDevice, EnrolledDevice, ImportDevices, ImportReport, RegistryRow } from './schemas/registry.ts';
+import { Campaign, CampaignDetail, Ratchet, StartCampaign } from './schemas/renewal.ts';
 import { MassRevocationOutcome, PreviewRevocation, RevocationPreview, RunRevocation } from './schemas/revocation.ts';
 import { Shadow, ShadowName, ShadowQuery, UpdateShadow } from './schemas/shadow.ts';
 import { DeadLetter, DiscardedLetters, ReplaySink, RetriedLetters, Sink, SinkList } from './schemas/sink.ts';
@@ -127,6 +130,13 @@ export const OPERATIONS = {
     path: '/api/v1/products/{product}/enrollment',
     summary: 'Set what enrolling its devices asks',
     body: SetEnrollmentTerms,
+    response: Product,
+  },
+  'products.set-chip': {
+    method: 'PUT',
+    path: '/api/v1/products/{product}/chip',
+    summary: 'Set the virtual chip its releases are rehearsed in',
+    body: SetChip,
     response: Product,
   },
   'products.preview-minimum': {
@@ -394,6 +404,58 @@ export const OPERATIONS = {
     response: Device,
   },
 
+  'devices.archive': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/archive',
+    summary: 'Put a revoked device away for good',
+    response: Device,
+  },
+  'devices.attributes': {
+    method: 'PUT',
+    path: '/api/v1/devices/{device}/attributes',
+    summary: 'Replace the attributes of a device',
+    body: DescribeDevice,
+    response: Device,
+  },
+  'devices.ratchet': {
+    method: 'GET',
+    path: '/api/v1/devices/{device}/ratchet',
+    summary: 'Whether a device shows a value of its last connection at the next',
+    response: Ratchet,
+  },
+  'devices.reset-ratchet': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/ratchet/reset',
+    summary: 'Let a device begin its ratchet anew',
+    response: Ratchet,
+  },
+
+  'campaigns.start': {
+    method: 'POST',
+    path: '/api/v1/campaigns',
+    summary: 'Have a fleet renew its certificates before their time',
+    body: StartCampaign,
+    response: Campaign,
+  },
+  'campaigns.list': {
+    method: 'GET',
+    path: '/api/v1/campaigns',
+    summary: 'List renewal campaigns, newest first',
+    response: pageOf(Campaign),
+  },
+  'campaigns.show': {
+    method: 'GET',
+    path: '/api/v1/campaigns/{campaign}',
+    summary: 'How far a renewal campaign is',
+    response: CampaignDetail,
+  },
+  'campaigns.stop': {
+    method: 'POST',
+    path: '/api/v1/campaigns/{campaign}/stop',
+    summary: 'Stop a renewal campaign',
+    response: Campaign,
+  },
+
   'devices.enroll': {
     method: 'POST',
     path: '/api/v1/devices/{device}/enroll',
@@ -501,6 +563,24 @@ export const OPERATIONS = {
     summary: 'The signed image of a release, for the factory to flash',
     download: 'octets',
     response: OCTETS,
+  },
+  'releases.rehearsal': {
+    method: 'GET',
+    path: '/api/v1/releases/{release}/rehearsal',
+    summary: 'How the rehearsal of a release stands, with its report',
+    response: Rehearsal,
+  },
+  'releases.rehearse': {
+    method: 'POST',
+    path: '/api/v1/releases/{release}/rehearsal',
+    summary: 'Rehearse a release, unless that is under way or the field is as it was',
+    response: Rehearsal,
+  },
+  'releases.cancel-rehearsal': {
+    method: 'DELETE',
+    path: '/api/v1/releases/{release}/rehearsal',
+    summary: 'End the rehearsal that is under way',
+    response: Rehearsal,
   },
   'releases.cancel': {
     method: 'POST',

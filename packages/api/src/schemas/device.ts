@@ -111,4 +111,9 @@ export const RevocationOutcome = z.object({
 });
 export type RevocationOutcome = z.infer<typeof RevocationOutcome>;
 
+/** Replaces them all; the operator's words, never grounds for trust. */
+export const DescribeDevice = z.object({
+  attributes: z.record(z.string().min(1).max(128), z.string().max(800)),
+});
+
 export const AssignGroups = z.object({ groups: z.array(Name).max(64) });

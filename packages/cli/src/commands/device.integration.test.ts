@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -114,6 +114,33 @@ describe('holdfast device run', () => {
     expect(other.err).toContain('[cli.device_in_use]');
     const { rows } = await server.client.call('devices.list', { query: { product: 'twin' } });
     expect(rows.map(({ state }) => state)).toEqual(['active']);
+  });
+
+  it('is trapped when a copy of its folder, key and all, is used while it was away', async () => {
+    const run = deviceRun('--product', 'copied');
+    await run.lines(/: evidence accepted: proven$/, 1);
+    await run.stop();
+    const { rows } = await server.client.call('devices.list', { query: { product: 'copied' } });
+    const device = rows[0]?.id ?? '';
+    const copy = path.join(temporary, 'copy');
+    cpSync(path.join(temporary, 'devices', rows[0]?.serial ?? ''), path.join(copy, rows[0]?.serial ?? ''), {
+      recursive: true,
+    });
+    const again = deviceRun('--product', 'copied');
+    await again.lines(/: evidence accepted: proven$/, 1);
+    await again.stop();
+    expect((await server.client.call('devices.ratchet', { device })).turns).toBe(2);
+
+    const thief = new Run(['device', 'run', '--product', 'copied', '--folder', copy]);
+    const held = async () => {
+      const found = await server.client.call('devices.show', { device });
+      return found.state === 'quarantined' ? found : undefined;
+    };
+    const found = await until('the copy is noticed', held, WAITING);
+    expect(found.stateReason).toMatch(
+      /the same key was used from \S+ at \S+Z and, with an old value, from \S+ at \S+Z/,
+    );
+    await thief.stop();
   });
 
   it('names what is wrong when no server answers', async () => {

@@ -1,4 +1,4 @@
-import { AssignGroups, type Device, EstablishDevice, RevokeDevice } from '@holdfast/api';
+import { AssignGroups, DescribeDevice, type Device, EstablishDevice, RevokeDevice } from '@holdfast/api';
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts } from '../output/table.ts';
@@ -6,6 +6,7 @@ import { registerAuthority } from './identity-ca.ts';
 import { registerTpms } from './identity-tpm.ts';
 import { registerPasswords, registerRequests } from './identity-enrollment.ts';
 import { registerEnroll } from './identity-enroll.ts';
+import { registerCampaigns, registerRatchet } from './identity-renewal.ts';
 import { registerRevocations } from './identity-revocation.ts';
 import { registerTransfer } from './identity-transfer.ts';
 import { registerOperators } from './operator.ts';
@@ -59,6 +60,8 @@ export function registerIdentity(noun: Command, io: CommandIo): void {
   registerActivation(noun, io);
   registerBulk(noun, io);
   registerAuthority(noun.command('ca').description('the authorities, and the ceremony of their root'), io);
+  registerCampaigns(noun.command('campaign').description('renewal of a fleet before its time'), io);
+  registerRatchet(noun.command('ratchet').description('what a device shows of its last connection'), io);
   registerOperators(noun.command('operator').description('who manages from elsewhere, by certificate'), io);
   registerRegistry(noun, io);
   registerLifecycle(noun, io);
@@ -137,6 +140,26 @@ function registerRegistry(noun: Command, io: CommandIo): void {
     input: ([device = '', groups = '']) => ({ device, body: bodyOf(AssignGroups, { groups: list(groups) }) }),
     print: deviceFacts,
   });
+  addVerb(noun, io, {
+    name: 'attributes',
+    words: 'replace the attributes of a device: name=value, comma separated',
+    operation: 'devices.attributes',
+    operands: ['<device>', '<attributes>'],
+    input: ([device = '', attributes = '']) => ({
+      device,
+      body: bodyOf(DescribeDevice, { attributes: attributesFrom(attributes) }),
+    }),
+    print: deviceFacts,
+  });
+}
+
+/** `name=value`, several by comma. */
+function attributesFrom(text: string): Record<string, string> {
+  const pairs = list(text).map((pair) => {
+    const equals = pair.indexOf('=');
+    return equals < 1 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
+  });
+  return Object.fromEntries(pairs) as Record<string, string>;
 }
 
 function registerLifecycle(noun: Command, io: CommandIo): void {
@@ -162,6 +185,14 @@ function registerLifecycle(noun: Command, io: CommandIo): void {
     name: 'suspend',
     words: 'hold a device back until it is re-admitted',
     operation: 'devices.suspend',
+    operands: ['<device>'],
+    input: ([device = '']) => ({ device }),
+    print: deviceFacts,
+  });
+  addVerb(noun, io, {
+    name: 'archive',
+    words: 'put a revoked device away for good',
+    operation: 'devices.archive',
     operands: ['<device>'],
     input: ([device = '']) => ({ device }),
     print: deviceFacts,

@@ -164,7 +164,8 @@ export class DeviceAgent {
   async #session(identity: DeviceIdentity, life: Life, signal: AbortSignal): Promise<SessionEnd> {
     const { server, mqttVersion, clock, random, onEvent } = this.#options;
     const { deviceId, certificatePem, key, certificate } = identity;
-    const credentials = { anchors: this.#records.trust().tlsAnchors, certificatePem, key };
+    const proof = () => this.#records.ratchet.proof();
+    const credentials = { anchors: this.#records.trust().tlsAnchors, certificatePem, key, proof };
     const https = new HttpsClient(credentials, clock, this.#timings.replyMs);
     const where = { host: server.host, port: server.mqttPort, credentials, clientId: deviceId, version: mqttVersion };
     const connection = await MqttConnection.open({ ...where, timeoutMs: this.#timings.replyMs, clock }, signal);
@@ -182,6 +183,7 @@ export class DeviceAgent {
         https,
         thing: deviceId,
         renewAt,
+        renewNotBefore: this.#renewNotBefore,
       });
       const end = await session.run(signal);
       if (end.kind === 'renew') await this.#renew(identity, signal);
@@ -211,7 +213,7 @@ export class DeviceAgent {
   }
 
   #enroller(): Enroller {
-    return new Enroller(this.#options, this.#identities, this.#records.trust().tlsAnchors, this.#timings.replyMs);
+    return new Enroller(this.#options, this.#identities, this.#records, this.#timings.replyMs);
   }
 }
 

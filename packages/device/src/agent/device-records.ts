@@ -10,6 +10,7 @@ import {
 import type { DeviceStore } from '../store/device-store.ts';
 import { JsonRecord } from '../store/json-record.ts';
 import type { InstalledRelease } from './manifest-policy.ts';
+import { RatchetMemory } from './ratchet-memory.ts';
 
 /** An update under way, kept from the moment it is staged until its last word was taken. */
 export interface PendingUpdate {
@@ -26,12 +27,14 @@ export interface PendingUpdate {
 export class DeviceRecords {
   readonly installed: JsonRecord<InstalledRelease>;
   readonly pending: JsonRecord<PendingUpdate>;
+  readonly ratchet: RatchetMemory;
   readonly #store: DeviceStore;
 
   constructor(store: DeviceStore) {
     this.#store = store;
     this.installed = new JsonRecord(store, 'release.json');
     this.pending = new JsonRecord(store, 'update.json');
+    this.ratchet = new RatchetMemory(store);
   }
 
   /** The anchors of the factory step, with the release root of the last accepted change. */

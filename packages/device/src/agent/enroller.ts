@@ -7,19 +7,22 @@ import { HttpsClient } from '../net/https-client.ts';
 import { MqttConnection } from '../net/mqtt-connection.ts';
 import type { TlsCredentials } from '../net/tls-options.ts';
 import type { DeviceIdentity, IdentityStore } from '../store/identity-store.ts';
+import type { DeviceRecords } from './device-records.ts';
 import type { AgentOptions, ClaimCredential, EnrollmentPlan } from './settings.ts';
 
 /** Gets the device its first certificate, and each one after it. */
 export class Enroller {
   readonly #options: AgentOptions;
   readonly #identities: IdentityStore;
+  readonly #records: DeviceRecords;
   readonly #anchors: readonly string[];
   readonly #replyMs: number;
 
-  constructor(options: AgentOptions, identities: IdentityStore, anchors: readonly string[], replyMs: number) {
+  constructor(options: AgentOptions, identities: IdentityStore, records: DeviceRecords, replyMs: number) {
     this.#options = options;
     this.#identities = identities;
-    this.#anchors = anchors;
+    this.#records = records;
+    this.#anchors = records.trust().tlsAnchors;
     this.#replyMs = replyMs;
   }
 
@@ -33,8 +36,12 @@ export class Enroller {
   /** A new key and certificate; the old ones stay in use until the new ones are safe. */
   async renew(current: DeviceIdentity, signal: AbortSignal): Promise<DeviceIdentity> {
     const { certificatePem, key } = current;
-    const pem = await this.#withEst({ anchors: this.#anchors, certificatePem, key }, undefined, signal, async (est) =>
-      est.renew(current.certificate, await this.#identities.pendingKey(), signal),
+    const proof = () => this.#records.ratchet.proof();
+    const pem = await this.#withEst(
+      { anchors: this.#anchors, certificatePem, key, proof },
+      undefined,
+      signal,
+      async (est) => est.renew(current.certificate, await this.#identities.pendingKey(), signal),
     );
     return this.#identities.adopt(pem, current.deviceId);
   }

@@ -24,6 +24,8 @@ export interface SessionParts {
   /** Executions that had their last word in this boot. */
   readonly finished: Set<string>;
   readonly renewAt: number;
+  /** By the device's clock: not sooner, whoever asks. */
+  readonly renewNotBefore: number;
 }
 
 /** How a session ends when nothing went wrong. */
@@ -46,6 +48,7 @@ export class Session {
 
   /** @throws why the connection ended, `device.power_cut` */
   async run(signal: AbortSignal): Promise<SessionEnd> {
+    await this.#turn();
     await this.#setClock();
     if (this.#parts.boot.descriptor.bootState === 'test') return this.#tryOut(signal);
     await this.#prove();
@@ -53,6 +56,34 @@ export class Session {
     await this.#settle();
     await this.#jobs.onNext(() => this.#poke());
     return this.#work(signal);
+  }
+
+  /**
+   * First of all: until the server turned, whoever copied this device can come in its place. Where it may not turn, the
+   * value it holds stays good.
+   */
+  async #turn(): Promise<void> {
+    const { ratchet } = this.#parts.records;
+    try {
+      await ratchet.turn(this.#requests);
+    } catch (error) {
+      if (!HoldfastError.is(error, 'device.request_rejected')) throw error;
+      if (error.details['code'] !== 'identity.ratchet_stale') return;
+      ratchet.forgetNext();
+      throw error;
+    }
+  }
+
+  /** Asked after each wait: the server keeps whose turn it is, and a device that was away asks when it is back. */
+  async #mustRenew(): Promise<boolean> {
+    const { options, renewNotBefore } = this.#parts;
+    if (options.clock.now() < renewNotBefore) return false;
+    try {
+      return await this.#requests.mustRenew();
+    } catch (error) {
+      if (!HoldfastError.is(error, 'device.request_rejected')) throw error;
+      return false;
+    }
   }
 
   async #setClock(): Promise<void> {
@@ -131,6 +162,7 @@ export class Session {
     const { options, timings, finished, renewAt } = this.#parts;
     let provedAt = options.clock.monotonicMs();
     for (;;) {
+      if (await this.#mustRenew()) return { kind: 'renew' };
       if (options.clock.now() + (this.#timeOffsetMs ?? 0) >= renewAt) return { kind: 'renew' };
       const execution = await this.#jobs.startNext();
       if (execution !== undefined && !finished.has(execution.jobId)) {

@@ -1,5 +1,6 @@
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type Clock, HoldfastError, type Timer } from '@holdfast/kernel';
+import { RATCHET_USER_NAME } from '@holdfast/wire/holdfast';
 import {
   decodePacket,
   encodeAck,
@@ -157,7 +158,8 @@ export class MqttConnection {
   }
 
   async #handshake(): Promise<void> {
-    const { version, clientId, clean, keepAliveSeconds, clock } = this.#options;
+    const { version, clientId, clean, keepAliveSeconds, clock, credentials } = this.#options;
+    const password = credentials.proof?.();
     const properties = version === 5 && !clean ? { sessionExpiryInterval: SESSION_SECONDS } : {};
     const bytes = encodeConnect({
       version,
@@ -166,8 +168,8 @@ export class MqttConnection {
       clientId,
       properties,
       will: undefined,
-      userName: undefined,
-      password: undefined,
+      userName: password === undefined ? undefined : RATCHET_USER_NAME,
+      password,
     });
     const packet = await this.#await('connack', bytes);
     if (packet.kind !== 'connack') throw new HoldfastError('device.connection_refused', { reason: packet.kind });

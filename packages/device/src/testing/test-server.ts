@@ -21,6 +21,7 @@ import {
   type EvidenceReply,
   encodeEvidenceNonce,
   encodeEvidenceReply,
+  encodeRenewalReply,
   encodeTimeReply,
   parseHoldfastTopic,
 } from '@holdfast/wire/holdfast';
@@ -60,6 +61,8 @@ export class TestServer {
   readonly statuses: string[] = [];
   readonly verdicts: EvidenceVerdict[] = [];
   readonly enrolled: string[] = [];
+  /** Whose certificates are to be renewed before their time. */
+  readonly wantsRenewal = new Set<string>();
   readonly artifacts = new Map<string, Uint8Array>();
   judge: Verdict = trusting;
   /** Blocks withheld once each, to make the device ask again. */
@@ -157,6 +160,11 @@ export class TestServer {
     if (request === 'evidence/nonce') {
       peer.nonce = randomBytes(32);
       peer.publish(acceptedTopic(topic), encodeEvidenceNonce({ nonce: peer.nonce, expiresInSeconds: 300 }));
+    }
+    if (request === 'ratchet') peer.publish(acceptedTopic(topic), randomBytes(48));
+    if (request === 'ratchet/turn') peer.publish(acceptedTopic(topic), Buffer.from('{}'));
+    if (request === 'renewal') {
+      peer.publish(acceptedTopic(topic), encodeRenewalReply({ renew: this.wantsRenewal.has(thing) }));
     }
     const device = this.devices.get(thing);
     if (request === 'evidence' && device !== undefined) {

@@ -39,6 +39,7 @@ export const IDENTITY_ERRORS = {
     'the device is revoked',
     're-admit it with: holdfast identity readmit DEVICE, then enroll it again',
   ),
+  'identity.unknown_campaign': absent('there is no such campaign', 'list them with: holdfast identity campaign list'),
   'identity.ratchet_stale': taken(
     'the value was not offered since the last turn',
     'forget it and ask for a new one; connect again',

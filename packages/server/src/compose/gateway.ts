@@ -169,6 +169,7 @@ async function openBroker(
     authority: rooms.policyAuthority,
     sessions,
     trail,
+    ratchet: rooms.ratchet,
     clock,
     log,
   });
@@ -187,6 +188,8 @@ async function openBroker(
     clock,
     enrollment: parts.enrollment,
     attestation: rooms.attestation,
+    ratchet: rooms.ratchet,
+    mustRenew: (device) => rooms.campaigns.reaches(device),
     jobs: rooms.jobs,
     streams: rooms.streams,
     shadows: rooms.shadows,
@@ -294,6 +297,7 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
   const http = new DeviceHttp({
     ...parts,
     authority: policyAuthority,
+    ratchet: rooms.ratchet,
     routes,
     webSockets: new WebSocketDoor(entrance),
     nextConnectionId,

@@ -100,6 +100,8 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     authority,
     operators: rooms.operators,
     massRevocation: rooms.massRevocation,
+    campaigns: rooms.campaigns,
+    ratchet: rooms.ratchet,
     enrollment: rooms.enrollment,
     devices: repositories.devices,
     registryImport: new RegistryImport({ ...repositories, registry, revocation }),
@@ -128,6 +130,7 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     jobs: rooms.control,
     releases: rooms.releases,
     rollouts: rooms.rollouts,
+    rehearsals: rooms.rehearsals,
     imageKeys: images,
     audit: {
       list: auditTrail.list.bind(auditTrail),

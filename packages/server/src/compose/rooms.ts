@@ -5,6 +5,7 @@ import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority, Shadows } from
 import {
   type AuthorityKeys,
   BulkRegistration,
+  Campaigns,
   CertificateAuthority,
   Claims,
   CloneTrap,
@@ -18,6 +19,7 @@ import {
   OneTimePasswords,
   Operators,
   PeerIdentity,
+  Ratchet,
   Registry,
   Revocation,
   RevocationList,
@@ -119,6 +121,9 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
   const peers = new PeerIdentity(shared);
   const sweeping = clock.every(SWEEP_MS, () => void sweep(enrollment, foundation));
   closers.add('enrollment sweep', () => sweeping.cancel());
+  const campaigns = new Campaigns(shared);
+  const turns = campaigns.start(tenant);
+  closers.add('renewal campaigns', () => turns.close());
   return {
     authority,
     registry,
@@ -133,6 +138,8 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     passwords: new OneTimePasswords({ ...shared, passwordKey: await openPasswordKey(foundation) }),
     claims: new Claims({ ...shared, authority, revocation }),
     cloneTrap: new CloneTrap({ clock, registry }),
+    campaigns,
+    ratchet: new Ratchet({ ...shared, registry, key: derivedKey(foundation, 'ratchet-values') }),
     hookSecrets,
     jit: new JitRegistration({ ...shared, hooks }),
     bulk: new BulkRegistration({ ...shared, hooks, authority }),
@@ -142,16 +149,20 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
   };
 }
 
-/** Of its own: a registration code is shown to whoever registers an authority. */
-function codeKeyOf({ ticketSecret }: Foundation): Uint8Array {
-  const info = encodeUtf8('holdfast/registration-codes');
+/** The same on every node that has the root key. */
+function derivedKey({ ticketSecret }: Foundation, purpose: string): Uint8Array {
+  const info = encodeUtf8(`holdfast/${purpose}`);
   return hkdf('sha256', { key: ticketSecret, salt: new Uint8Array(0), info, length: 32 });
 }
 
+/** Of its own: a registration code is shown to whoever registers an authority. */
+function codeKeyOf(foundation: Foundation): Uint8Array {
+  return derivedKey(foundation, 'registration-codes');
+}
+
 /** The same on every node: a challenge that one gave is answered at another. */
-function challengeKeyOf({ ticketSecret }: Foundation): Uint8Array {
-  const info = encodeUtf8('holdfast/tpm-challenges');
-  return hkdf('sha256', { key: ticketSecret, salt: new Uint8Array(0), info, length: 32 });
+function challengeKeyOf(foundation: Foundation): Uint8Array {
+  return derivedKey(foundation, 'tpm-challenges');
 }
 
 function authorityKeys({ keys, database }: Foundation): AuthorityKeys {

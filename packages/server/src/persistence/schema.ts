@@ -4,6 +4,7 @@ import type { CommunicationTables } from './tables/communication.ts';
 import type { IdentityTables } from './tables/identity.ts';
 import type { LogTables } from './tables/log.ts';
 import type { PostureTables } from './tables/posture.ts';
+import type { RenewalTables } from './tables/renewal.ts';
 import type { StorageTables } from './tables/storage.ts';
 import type { TpmTables } from './tables/tpm.ts';
 import type { UpdateTables } from './tables/update.ts';
@@ -15,6 +16,7 @@ export interface Schema
     PostureTables,
     UpdateTables,
     StorageTables,
+    RenewalTables,
     TpmTables,
     CommunicationTables {}
 

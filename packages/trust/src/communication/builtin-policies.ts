@@ -9,9 +9,10 @@ const OWN_JOBS = `$aws/things/${THING}/jobs/*`;
 const OWN_STREAMS = `$aws/things/${THING}/streams/*`;
 const OWN_SHADOW = `$aws/things/${THING}/shadow/*`;
 const OWN_TOPICS = `devices/${THING}/*`;
-const OWN_HEALTH = ['evidence/*', 'evidence', 'time', 'time/*', 'health', 'health/*'].map(
-  (rest) => `$holdfast/things/${THING}/${rest}`,
-);
+const OWN_HEALTH = ['evidence', 'time', 'health', 'ratchet', 'renewal'].flatMap((request) => [
+  `$holdfast/things/${THING}/${request}`,
+  `$holdfast/things/${THING}/${request}/*`,
+]);
 const CLAIM_TOPICS = [
   '$aws/certificates/create/*',
   '$aws/certificates/create-from-csr/*',

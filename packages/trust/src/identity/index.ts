@@ -1,3 +1,4 @@
+export { Campaigns, type CampaignsPorts, type CampaignWish } from './campaigns.ts';
 export type { AuthorityKeys } from './authority-keys.ts';
 export type { AuthorityOptions, AuthorityPorts } from './authority-founding.ts';
 export {
@@ -90,6 +91,7 @@ export {
   type ManufacturerWish,
 } from './manufacturers.ts';
 export { PeerIdentity, type PeerIdentityPorts } from './peer-identity.ts';
+export { Ratchet, type RatchetPorts, type RatchetUse } from './ratchet.ts';
 export { RefusalPace } from './refusal-pace.ts';
 export {
   IMPORT_RULES,

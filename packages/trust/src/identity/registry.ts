@@ -14,6 +14,7 @@ import type {
   Page,
   PageRequest,
   ProductRepository,
+  RatchetRepository,
   Store,
   Tenant,
   Write,
@@ -36,6 +37,7 @@ export interface RegistryPorts {
   readonly keyOwners: Pick<KeyOwnerRepository, 'find' | 'inserting'>;
   readonly products: Pick<ProductRepository, 'find'>;
   readonly holds: Pick<CertificateHoldRepository, 'holding' | 'releasing'>;
+  readonly ratchets: Pick<RatchetRepository, 'forgetting'>;
 }
 
 export type RegistryActor = OperatorPrincipal | SystemPrincipal;
@@ -62,6 +64,8 @@ interface Act {
   readonly reason: string | undefined;
   readonly details: Readonly<Record<string, string | number>>;
 }
+
+const BEGINS_ANEW: ReadonlySet<DeviceEvent> = new Set(['readmit', 'reopen', 'archive']);
 
 const UEID = /^(?:[0-9a-f]{2}){7,33}$/;
 
@@ -245,7 +249,7 @@ export class Registry {
   }
 
   #writes(principal: RegistryActor, device: DeviceRecord, act: Act): readonly Write[] {
-    const { clock, devices, holds, audit, outbox } = this.#ports;
+    const { clock, devices, holds, ratchets, audit, outbox } = this.#ports;
     const { tenant, deviceId } = device;
     const state = DEVICE_LIFECYCLE.step(device.state, act.event);
     const isHeld = state === 'suspended' || state === 'quarantined';
@@ -253,6 +257,8 @@ export class Registry {
       // Third parties read of it as certificateHold, the one reason that is taken back (RFC 5280 5.3.1).
       isHeld ? holds.holding(tenant, deviceId, clock.now()) : holds.releasing(tenant, deviceId, clock.now()),
       devices.changing(device, { state, stateReason: act.reason }),
+      // What two users of one key showed says nothing of the one that is let back in.
+      ...(BEGINS_ANEW.has(act.event) ? [ratchets.forgetting(tenant, deviceId)] : []),
       audit.entry({ tenant, actor: actorOf(principal), action: act.action, subject: deviceId, details: act.details }),
       ...(act.notice === undefined
         ? []

@@ -3,6 +3,7 @@ import type { DeviceId, Fingerprint, Sha256Hex, Tenant } from './ids.ts';
 import type { EnrollmentRequestRepository, OneTimePasswordRepository } from './enrollment.ts';
 import type { CertificateHoldRepository, CrlRepository, TicketEpochRepository } from './revocation.ts';
 import type { OperatorRepository } from './operators.ts';
+import type { CampaignRepository, RatchetRepository } from './renewal.ts';
 import type { ManufacturerRepository, ProvisioningTemplateRepository } from './provisioning.ts';
 import type { Page, PageRequest, Write } from './store.ts';
 import type { TpmRepository } from './tpm.ts';
@@ -292,4 +293,6 @@ export interface IdentityRepositories {
   readonly operators: OperatorRepository;
   readonly epochs: TicketEpochRepository;
   readonly holds: CertificateHoldRepository;
+  readonly ratchets: RatchetRepository;
+  readonly campaigns: CampaignRepository;
 }

@@ -7,6 +7,7 @@ export * from './ids.ts';
 export type * from './operators.ts';
 export type * from './posture.ts';
 export type * from './provisioning.ts';
+export type * from './renewal.ts';
 export type * from './revocation.ts';
 export type * from './storage.ts';
 export type * from './store.ts';

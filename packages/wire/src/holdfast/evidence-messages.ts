@@ -67,6 +67,17 @@ export function decodeHoldfastRejection(payload: Uint8Array): HoldfastRejection 
   return { code: fields.text('code', { max: 128 }), message: fields.text('message', { max: 1024 }) };
 }
 
+/** @param reply - whether the device is to renew its certificate before its time */
+export function encodeRenewalReply(reply: { readonly renew: boolean }): Uint8Array {
+  return utf8({ renew: reply.renew ? 'now' : 'in-time' });
+}
+
+/** @throws `wire.malformed` */
+export function decodeRenewalReply(payload: Uint8Array): { readonly renew: boolean } {
+  const fields = new JsonFields(parseDeviceJson(payload), 'renewal reply');
+  return { renew: fields.oneOf('renew', ['now', 'in-time']) === 'now' };
+}
+
 /** @param nowSeconds - whole seconds since the Unix epoch */
 export function encodeTimeReply(nowSeconds: number): Uint8Array {
   return utf8({ now: nowSeconds });

@@ -4,12 +4,14 @@ export {
   decodeEvidenceNonce,
   decodeEvidenceReply,
   decodeHoldfastRejection,
+  decodeRenewalReply,
   decodeTimeReply,
   type EvidenceNonce,
   type EvidenceReply,
   encodeEvidenceNonce,
   encodeEvidenceReply,
   encodeHoldfastRejection,
+  encodeRenewalReply,
   encodeTimeReply,
   type HoldfastRejection,
 } from './evidence-messages.ts';
@@ -21,6 +23,13 @@ export {
   type FreeRtosOta,
 } from './firmware-job.ts';
 export { decodeHealthReport, encodeHealthReport, type HealthReport } from './health-message.ts';
+export {
+  decodeRatchetProof,
+  encodeRatchetProof,
+  RATCHET_HEADER,
+  RATCHET_USER_NAME,
+  RATCHET_VALUE_BYTES,
+} from './ratchet.ts';
 export {
   acceptedTopic,
   HOLDFAST_REQUESTS,

@@ -2,7 +2,15 @@
 export const HOLDFAST_TOPIC_ROOT = '$holdfast/things/';
 
 /** What a device may ask; each is answered on `/accepted` or `/rejected` to the asking connection alone. */
-export const HOLDFAST_REQUESTS = ['evidence/nonce', 'evidence', 'time', 'health'] as const;
+export const HOLDFAST_REQUESTS = [
+  'evidence/nonce',
+  'evidence',
+  'time',
+  'health',
+  'ratchet',
+  'ratchet/turn',
+  'renewal',
+] as const;
 
 export type HoldfastRequest = (typeof HOLDFAST_REQUESTS)[number];
 

@@ -4,10 +4,12 @@ import { SqlCertificateRepository, SqlCrlRepository, SqlKeyOwnerRepository } fro
 import { SqlClaimRepository, SqlOwnershipTokenRepository } from './identity-claims.ts';
 import { SqlDeviceRepository } from './identity-devices.ts';
 import { SqlEnrollmentRequestRepository, SqlOneTimePasswordRepository } from './identity-enrollment.ts';
+import { SqlCampaignRepository } from './identity-campaigns.ts';
 import { SqlTicketEpochRepository } from './identity-epochs.ts';
 import { SqlCertificateHoldRepository } from './identity-holds.ts';
 import { SqlOperatorRepository } from './identity-operators.ts';
 import { SqlManufacturerRepository, SqlProvisioningTemplateRepository } from './identity-provisioning.ts';
+import { SqlRatchetRepository } from './identity-ratchets.ts';
 import { SqlTpmRepository } from './tpm.ts';
 
 export function identityRepositories(reader: Reader): IdentityRepositories {
@@ -25,6 +27,8 @@ export function identityRepositories(reader: Reader): IdentityRepositories {
     crls: new SqlCrlRepository(reader),
     operators: new SqlOperatorRepository(reader),
     holds: new SqlCertificateHoldRepository(reader),
+    ratchets: new SqlRatchetRepository(reader),
+    campaigns: new SqlCampaignRepository(reader),
     epochs: new SqlTicketEpochRepository(reader),
   };
 }

@@ -1,4 +1,5 @@
 import { type Clock, encodeUtf8, HoldfastError, toHoldfastError } from '@holdfast/kernel';
+import type { Ratchet } from '@holdfast/trust/identity';
 import type { AttestationDoor } from '@holdfast/trust/posture';
 import type { DevicePrincipal } from '@holdfast/trust/principal';
 import {
@@ -7,6 +8,7 @@ import {
   encodeEvidenceNonce,
   encodeEvidenceReply,
   encodeHoldfastRejection,
+  encodeRenewalReply,
   encodeTimeReply,
   type HealthReport,
   type HoldfastRequest,
@@ -26,6 +28,9 @@ export interface HoldfastAsked {
 export interface HoldfastTopicsPorts {
   readonly clock: Clock;
   readonly attestation: AttestationDoor;
+  readonly ratchet: Pick<Ratchet, 'offer' | 'turn'>;
+  /** Whether a device is to renew its certificate before its time. */
+  readonly mustRenew: (device: DevicePrincipal) => Promise<boolean>;
   readonly rate: RequestRate;
   /** Reads the asking connection's rights again. */
   readonly renewRights: (asker: ReservedAsker) => Promise<void>;
@@ -33,27 +38,36 @@ export interface HoldfastTopicsPorts {
   readonly onHealth: (device: DevicePrincipal, report: HealthReport) => void;
 }
 
+interface HoldfastDeviceRequest extends DeviceRequest<HoldfastAsked> {
+  readonly remoteAddress: string;
+}
+
 type Reply = Promise<Uint8Array> | Uint8Array;
 
 /** Evidence, time and health: what a device keeps however restricted it is. */
 export class HoldfastTopics {
   readonly #ports: HoldfastTopicsPorts;
-  readonly #verbs: Readonly<Record<HoldfastRequest, (device: DevicePrincipal, payload: Uint8Array) => Reply>> = {
+  readonly #verbs: Readonly<
+    Record<HoldfastRequest, (device: DevicePrincipal, payload: Uint8Array, remoteAddress: string) => Reply>
+  > = {
     'evidence/nonce': (device) => this.#challenge(device),
     evidence: (device, token) => this.#appraise(device, token),
     time: () => encodeTimeReply(secondsOf(this.#ports.clock.now())),
     health: (device, payload) => this.#health(device, payload),
+    ratchet: (device) => this.#ports.ratchet.offer(device),
+    'ratchet/turn': (device, value, remoteAddress) => this.#turn(device, value, remoteAddress),
+    renewal: async (device) => encodeRenewalReply({ renew: await this.#ports.mustRenew(device) }),
   };
 
   constructor(ports: HoldfastTopicsPorts) {
     this.#ports = ports;
   }
 
-  async answer({ asker, asked, device, payload }: DeviceRequest<HoldfastAsked>): Promise<void> {
+  async answer({ asker, asked, device, payload, remoteAddress }: HoldfastDeviceRequest): Promise<void> {
     const topic = holdfastTopic(asked.thing, asked.request);
     try {
       await this.#ports.rate.take(asker.connectionId);
-      const reply = await this.#verbs[asked.request](device, payload);
+      const reply = await this.#verbs[asked.request](device, payload, remoteAddress);
       // The device acts on the answer at once; at MQTT 3.1.1 a message too early would cost it the connection.
       if (asked.request === 'evidence') await this.#ports.renewRights(asker);
       asker.reply(acceptedTopic(topic), reply, { unpoliced: true });
@@ -75,6 +89,11 @@ export class HoldfastTopics {
     const { posture, reasons, evidence, proceed } = result;
     const words = reasons.map((reason) => reason.words);
     return encodeEvidenceReply({ posture, reasons: words, bootState: evidence.bootState, proceed });
+  }
+
+  async #turn(device: DevicePrincipal, value: Uint8Array, remoteAddress: string): Promise<Uint8Array> {
+    await this.#ports.ratchet.turn(device, value.slice(), remoteAddress);
+    return encodeUtf8('{}');
   }
 
   #health(device: DevicePrincipal, payload: Uint8Array): Uint8Array {

@@ -20,6 +20,8 @@ beforeEach(async () => {
   await world.addDevice('other');
   lamp = fakeConnection('c1');
   topics = new AwsIotTopics({
+    ratchet: { offer: async () => new Uint8Array(48), turn: async () => undefined },
+    mustRenew: async () => false,
     clock: world.clock,
     enrollment: { createCertificate: refuse, registerThing: refuse, enrollDirect: refuse, renew: refuse },
     attestation: { challenge: refuse, appraise: refuse },

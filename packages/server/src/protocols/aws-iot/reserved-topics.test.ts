@@ -91,6 +91,8 @@ beforeEach(async () => {
     },
   };
   topics = new AwsIotTopics({
+    ratchet: { offer: async () => new Uint8Array(48), turn: async () => undefined },
+    mustRenew: async () => false,
     clock: world.clock,
     enrollment: {
       ...enrollment,

@@ -1,6 +1,6 @@
 import { type Clock, HoldfastError } from '@holdfast/kernel';
 import type { Shadows } from '@holdfast/trust/communication';
-import type { EnrollmentDoor } from '@holdfast/trust/identity';
+import type { EnrollmentDoor, Ratchet } from '@holdfast/trust/identity';
 import type { AttestationDoor } from '@holdfast/trust/posture';
 import type { ClaimPrincipal, DevicePrincipal } from '@holdfast/trust/principal';
 import type { DeviceJobs, FileStreams } from '@holdfast/trust/update';
@@ -27,6 +27,8 @@ export interface AwsIotTopicsPorts {
   readonly clock: Clock;
   readonly enrollment: EnrollmentDoor;
   readonly attestation: AttestationDoor;
+  readonly ratchet: Pick<Ratchet, 'offer' | 'turn'>;
+  readonly mustRenew: (device: DevicePrincipal) => Promise<boolean>;
   readonly jobs: DeviceJobs;
   readonly streams: FileStreams;
   readonly shadows: Shadows;
@@ -99,11 +101,16 @@ export class AwsIotTopics implements ReservedTopics {
     const thing = asked?.thing ?? UNKNOWN_REQUEST.exec(topic)?.[1];
     const device = ownerOf(asker, topic, { principal, thing });
     if (asked === undefined) return this.#refuseUnknown(asker, topic);
-    return this.#answerDevice({ asker, payload, device }, asked);
+    return this.#answerDevice({ asker, payload, device, remoteAddress }, asked);
   }
 
   #answerDevice(
-    from: { readonly asker: ReservedAsker; readonly payload: Uint8Array; readonly device: DevicePrincipal },
+    from: {
+      readonly asker: ReservedAsker;
+      readonly payload: Uint8Array;
+      readonly device: DevicePrincipal;
+      readonly remoteAddress: string;
+    },
     asked: JobsAsked | StreamsAsked | ShadowsAsked | HoldfastAsked,
   ): Promise<void> {
     if (!('kind' in asked)) return this.#holdfast.answer({ ...from, asked });

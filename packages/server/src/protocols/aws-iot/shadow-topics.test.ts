@@ -45,6 +45,8 @@ beforeEach(async () => {
   const notices = new ShadowNotices({ publisher: { publish }, log: silentLog });
   shadows.onChange((change) => notices.onChange(change));
   topics = new AwsIotTopics({
+    ratchet: { offer: async () => new Uint8Array(48), turn: async () => undefined },
+    mustRenew: async () => false,
     clock,
     enrollment: {} as never,
     attestation: { challenge: refuse, appraise: refuse },

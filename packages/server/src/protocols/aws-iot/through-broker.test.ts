@@ -19,6 +19,8 @@ async function open(): Promise<{ readonly bench: Bench; readonly notify: () => P
   await world.addProduct();
   await world.addDevice('lamp');
   const topics = new AwsIotTopics({
+    ratchet: { offer: async () => new Uint8Array(48), turn: async () => undefined },
+    mustRenew: async () => false,
     clock: world.clock,
     enrollment: { createCertificate: refuse, registerThing: refuse, enrollDirect: refuse, renew: refuse },
     attestation: { challenge: refuse, appraise: refuse },

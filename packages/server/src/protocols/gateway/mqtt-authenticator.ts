@@ -1,6 +1,8 @@
 import { type Clock, type ErrorCode, HoldfastError, type Log } from '@holdfast/kernel';
 import type { AdmittedPeer, ConnectWish, Decision, PolicyAuthority } from '@holdfast/trust/communication';
+import type { Ratchet } from '@holdfast/trust/identity';
 import { actorOf } from '@holdfast/trust/principal';
+import { decodeRatchetProof, RATCHET_USER_NAME } from '@holdfast/wire/holdfast';
 import { REASON, RETURN_CODE } from '@holdfast/wire/mqtt';
 import type { AdmitRequest, AdmitVerdict, Authenticator } from '../mqtt/ports.ts';
 import { AddressRate } from './address-rate.ts';
@@ -17,6 +19,8 @@ export interface MqttAuthenticatorPorts {
   readonly authority: Pick<PolicyAuthority, 'rightsOf'>;
   readonly sessions: SessionTable;
   readonly trail: AuditTrail;
+  /** Without it no device takes part. */
+  readonly ratchet?: Pick<Ratchet, 'admit'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -37,7 +41,10 @@ const TOO_OFTEN = {
 /** Client ids a claim may use: the future device's, as stock clients do, and nothing a topic filter could read. */
 const CLAIM_CLIENT_ID = /^[a-zA-Z0-9:_.-]{1,128}$/;
 
-/** Says who an MQTT client is: by its certificate alone. User name and password are neither asked for nor looked at. */
+/**
+ * Says who an MQTT client is: by its certificate alone. User name and password are neither asked for nor looked at, but
+ * for the value that a device with a ratchet shows there; 3.1.1 has no other place.
+ */
 export class MqttAuthenticator implements Authenticator {
   readonly #ports: MqttAuthenticatorPorts;
   readonly #refreshes: RefreshQueue;
@@ -57,10 +64,12 @@ export class MqttAuthenticator implements Authenticator {
     const held = request.peer.identity;
     if (!(held instanceof MqttPeer)) return REFUSED;
     if (!this.#rate.take(held.session.connection.fingerprint, this.#ports.clock.monotonicMs())) return TOO_OFTEN;
+    const shown = shownBy(request);
     const outcome = await held.admission;
     if (outcome.kind === 'refused') return refusal(outcome.code);
     const { peer } = outcome;
     if (!isOwnClientId(peer, request)) return this.#refuse(held, peer, request, 'client-id');
+    if (await this.#isTurnedAway(held, peer, shown)) return REFUSED;
 
     const wish = wishOf(request);
     const connection = { clientId: request.clientId, remoteAddress: held.remoteAddress };
@@ -73,6 +82,13 @@ export class MqttAuthenticator implements Authenticator {
     if (decision.kind === 'deny') return this.#refuse(held, peer, request, decision);
     if (held.session.state !== 'live') return REFUSED;
     return { kind: 'admitted', principal: new GatewayPrincipal(this.#ports, held.session, peer, live, request) };
+  }
+
+  async #isTurnedAway(held: MqttPeer, peer: AdmittedPeer, shown: readonly Uint8Array[]): Promise<boolean> {
+    const { ratchet } = this.#ports;
+    if (peer.kind !== 'device' || ratchet === undefined) return false;
+    const { remoteAddress } = held;
+    return (await ratchet.admit(peer.principal, { shown, remoteAddress })) === 'quarantined';
   }
 
   #refuse(
@@ -104,6 +120,16 @@ function isOwnClientId(peer: AdmittedPeer, request: AdmitRequest): boolean {
   if (request.clientIdAssigned) return false;
   if (peer.kind === 'claim') return CLAIM_CLIENT_ID.test(request.clientId);
   return request.clientId === peer.principal.deviceId;
+}
+
+/** Copied at once: the packet's bytes are the socket's. What is no proof is nothing shown. */
+function shownBy({ connect }: AdmitRequest): readonly Uint8Array[] {
+  if (connect.userName !== RATCHET_USER_NAME || connect.password === undefined) return [];
+  try {
+    return decodeRatchetProof(connect.password.slice());
+  } catch {
+    return [];
+  }
 }
 
 function wishOf({ clientId, connect }: AdmitRequest): ConnectWish {

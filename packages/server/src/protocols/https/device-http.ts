@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import { type Clock, type Log, toHoldfastError } from '@holdfast/kernel';
+import { type Clock, decodeBase64, type Log, toHoldfastError } from '@holdfast/kernel';
 import type { AdmittedPeer, PolicyAuthority, Rights } from '@holdfast/trust/communication';
+import type { Ratchet } from '@holdfast/trust/identity';
+import { decodeRatchetProof, RATCHET_HEADER } from '@holdfast/wire/holdfast';
 import {
   AddressRate,
   type Admission,
@@ -26,6 +28,8 @@ export interface DeviceHttpPorts {
   readonly admission: PeerAdmission;
   readonly authority: Pick<PolicyAuthority, 'rightsOf'>;
   readonly presence: PresenceBoard;
+  /** Without it no device takes part. */
+  readonly ratchet?: Pick<Ratchet, 'admit'>;
   /** Takes connections that ask to speak MQTT in WebSocket; without it nobody may. */
   readonly webSockets?: WebSocketDoor;
   /** Connections of one certificate; over it a connection is told to come later, and nothing is read for it. */
@@ -41,6 +45,8 @@ interface Held {
   readonly admission: Promise<Admission>;
   readonly webSockets: WebSocketDoor | undefined;
   rights: Promise<Rights> | undefined;
+  /** Judged once: a turn on another connection does not end this one. */
+  ratchet: Promise<'admitted' | 'quarantined'> | undefined;
 }
 
 /**
@@ -96,7 +102,7 @@ export class DeviceHttp {
       remoteAddress: socket.remoteAddress ?? '',
       end: () => socket.destroy(),
     });
-    const held: Held = { ...opened, webSockets, rights: undefined };
+    const held: Held = { ...opened, webSockets, rights: undefined, ratchet: undefined };
     this.#held.set(socket, held);
     held.session.refresh = () => {
       held.rights = undefined;
@@ -156,7 +162,24 @@ export class DeviceHttp {
     const held = socket instanceof TLSSocket ? this.#held.get(socket) : undefined;
     if (held === undefined) return { kind: 'refused', code: 'communication.busy' };
     const first = await held.admission;
-    return first.kind === 'refused' ? first : this.#judge(held);
+    if (first.kind === 'refused') return first;
+    if (await this.#isTurnedAway(held, first.peer, request)) {
+      return { kind: 'refused', code: 'identity.device_quarantined' };
+    }
+    return this.#judge(held);
+  }
+
+  async #isTurnedAway(held: Held, peer: AdmittedPeer, request: IncomingMessage): Promise<boolean> {
+    const { ratchet } = this.#ports;
+    if (peer.kind !== 'device' || ratchet === undefined) return false;
+    const { remoteAddress } = held.session.connection;
+    held.ratchet ??= ratchet.admit(peer.principal, { shown: shownBy(request), remoteAddress });
+    try {
+      return (await held.ratchet) === 'quarantined';
+    } catch (error) {
+      held.ratchet = undefined;
+      throw error;
+    }
   }
 
   /** Status and rights as they are committed now. */
@@ -176,6 +199,17 @@ export class DeviceHttp {
       held.rights = undefined;
       return { kind: 'refused', code: toHoldfastError(error).code };
     }
+  }
+}
+
+/** What is no proof is nothing shown. */
+function shownBy({ headers }: IncomingMessage): readonly Uint8Array[] {
+  const proof = headers[RATCHET_HEADER];
+  if (typeof proof !== 'string') return [];
+  try {
+    return decodeRatchetProof(decodeBase64(proof, RATCHET_HEADER));
+  } catch {
+    return [];
   }
 }
 

@@ -24,6 +24,8 @@ export interface ConnectOptions {
   /** Seconds. */
   readonly expiry?: number;
   readonly will?: { readonly topic: string; readonly retain?: boolean; readonly properties?: MqttProperties };
+  readonly userName?: string;
+  readonly password?: Uint8Array;
   readonly tls?: ConnectionOptions;
   /** Puts a framing of its own between TLS and MQTT. */
   readonly through?: (socket: TLSSocket) => Duplex;
@@ -81,8 +83,8 @@ export class MqttClient {
           will === undefined
             ? undefined
             : { payload: Buffer.from('will'), qos: 0, retain: false, properties: NO_PROPERTIES, ...will },
-        userName: undefined,
-        password: undefined,
+        userName: options.userName,
+        password: options.password,
         properties: version === 5 && expiry !== undefined ? { sessionExpiryInterval: expiry } : NO_PROPERTIES,
       }),
     );

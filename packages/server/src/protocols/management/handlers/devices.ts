@@ -31,6 +31,8 @@ type DeviceOperation =
   | 'devices.executions'
   | 'devices.groups'
   | 'devices.revoke'
+  | 'devices.attributes'
+  | 'devices.archive'
   | 'devices.suspend'
   | 'devices.readmit';
 
@@ -84,6 +86,9 @@ export function deviceHandlers(ports: DeviceHandlerPorts): Pick<ManagementHandle
       await registry.setGroups(principal, device, body.groups);
       return viewOf(await registry.show(principal.tenant, device));
     },
+    'devices.attributes': async ({ device, body }, { principal }) =>
+      viewOf(await registry.setAttributes(principal, device, body.attributes)),
+    'devices.archive': async ({ device }, { principal }) => viewOf(await registry.archive(principal, device)),
     'devices.revoke': async ({ device, body }, { principal }) => {
       const startedAt = clock.monotonicMs();
       const outcome = await revocation.device(principal, device, body.reason);

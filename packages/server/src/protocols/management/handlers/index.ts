@@ -9,6 +9,7 @@ import { type EnrollmentHandlerPorts, enrollmentHandlers } from './enrollments.t
 import { type OperatorHandlerPorts, operatorHandlers } from './operators.ts';
 import { type ProductHandlerPorts, productHandlers } from './products.ts';
 import { type RegistryHandlerPorts, registryHandlers } from './registry.ts';
+import { type RenewalHandlerPorts, renewalHandlers } from './renewals.ts';
 import { type RevocationHandlerPorts, revocationHandlers } from './revocations.ts';
 import { type ShadowHandlerPorts, shadowHandlers } from './shadows.ts';
 import { type SinkHandlerPorts, sinkHandlers } from './sinks.ts';
@@ -23,6 +24,7 @@ export type ManagementServices = DeviceHandlerPorts &
   OperatorHandlerPorts &
   RegistryHandlerPorts &
   RevocationHandlerPorts &
+  RenewalHandlerPorts &
   ClaimHandlerPorts &
   TemplateHandlerPorts &
   ManufacturerHandlerPorts &
@@ -46,6 +48,7 @@ export function managementHandlers(services: ManagementServices): ManagementHand
     ...operatorHandlers(services),
     ...registryHandlers(services),
     ...revocationHandlers(services),
+    ...renewalHandlers(services),
     ...claimHandlers(services),
     ...templateHandlers(services),
     ...manufacturerHandlers(services),
