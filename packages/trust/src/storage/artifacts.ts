@@ -209,7 +209,8 @@ export class Artifacts {
     } catch (error) {
       throw await this.#judged(record, error);
     }
-    return concatBytes(...parts);
+    const [first] = parts;
+    return parts.length === 1 && first ? first : concatBytes(...parts);
   }
 
   /** What an error says about the object; one that is not intact is quarantined, stated and audited. */
