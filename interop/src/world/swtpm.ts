@@ -6,6 +6,7 @@ import { isTaken, pairOfPorts } from './port-pair.ts';
 import { succeed } from './run-tool.ts';
 import { TpmRelay } from './tpm-relay.ts';
 
+const PROGRAM = 'swtpm';
 const ATTEMPTS = 100;
 const PAUSE_MS = 50;
 
@@ -21,7 +22,7 @@ export class SwTpm {
     const port = await pairOfPorts();
     const at = (which: number): string => `type=tcp,port=${which},bindaddr=127.0.0.1`;
     const flags = ['--server', at(port), '--ctrl', at(port + 1), '--flags', 'not-need-init,startup-clear'];
-    const child = spawn('swtpm', ['socket', '--tpm2', '--tpmstate', `dir=${state}`, ...flags], { stdio: 'ignore' });
+    const child = spawn(PROGRAM, ['socket', '--tpm2', '--tpmstate', `dir=${state}`, ...flags], { stdio: 'ignore' });
     const stop = (): void => void child.kill('SIGKILL');
     process.once('exit', stop);
     await untilListening(port);

@@ -15,7 +15,7 @@ import { decodeCertificate } from '@holdfast/wire/x509';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { tpmRoutes } from '../protocols/tpm/index.ts';
 import { ADMIN, type IdentityWorld, openIdentityWorld } from '../testing/identity-world.ts';
-import { type Gateway, makeGateway, Maker } from '../testing/tpm-gateway.ts';
+import { type Gateway, makeGateway, Maker } from '../../../device/src/testing/tpm-gateway.ts';
 
 const coded = (code: string) => expect.objectContaining({ code });
 describe('enrollment by a TPM', () => {
@@ -266,7 +266,7 @@ describe('enrollment by a TPM', () => {
     await expect(trust.trust(ADMIN, { certificatePem: gateway.endorsementPem, claimId })).rejects.toThrow(
       coded('identity.bad_tpm_authority'),
     );
-    await expect(trust.distrust(ADMIN, 'nobody')).rejects.toThrow(coded('identity.unknown_certificate'));
+    await expect(trust.distrust(ADMIN, 'nobody')).rejects.toThrow(coded('identity.unknown_tpm_maker'));
   });
 
   function changed(change: (request: TpmEnrollmentRequest) => TpmEnrollmentRequest): PostJson {

@@ -19,7 +19,7 @@ import { fingerprint } from '@holdfast/crypto';
 import { decodePem } from '@holdfast/wire/pem';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ADMIN, type IdentityWorld, openIdentityWorld } from '../testing/identity-world.ts';
-import { type Gateway, makeGateway, Maker } from '../testing/tpm-gateway.ts';
+import { type Gateway, makeGateway, Maker } from '../../../device/src/testing/tpm-gateway.ts';
 
 const PCRS = [0, 4, 7];
 

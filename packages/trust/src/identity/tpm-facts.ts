@@ -34,7 +34,7 @@ export interface TpmApplicant {
   readonly certification: TpmEnrollmentRequest['certification'];
 }
 
-export interface TpmRule {
+interface TpmRule {
   readonly rule: string;
   readonly attack: string;
   readonly code: ErrorCode;

@@ -3,7 +3,7 @@ import { TPM_HANDLE } from './constants.ts';
 import { malformed, readSized, writeSized } from './fields.ts';
 
 /** TPM_CC of what we send (TPM 2.0 part 2, 6.5.2), with how many handles go in and come out. */
-export const TPM_COMMANDS = {
+const TPM_COMMANDS = {
   EvictControl: { code: 0x0120, handlesIn: 2, handlesOut: 0 },
   CreatePrimary: { code: 0x0131, handlesIn: 1, handlesOut: 1 },
   Startup: { code: 0x0144, handlesIn: 0, handlesOut: 0 },

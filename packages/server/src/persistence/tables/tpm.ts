@@ -16,7 +16,7 @@ export interface TpmEndorsementTable {
   created_by: string;
 }
 
-export interface DeviceTpmTable {
+interface DeviceTpmTable {
   tenant: string;
   device_id: string;
   attestation_key: Uint8Array;
@@ -39,7 +39,7 @@ export interface TpmReferenceTable {
   recorded_by: string;
 }
 
-export interface TpmAnswerTable {
+interface TpmAnswerTable {
   tenant: string;
   challenge_sha256: string;
   expires_at: number;

@@ -10,7 +10,6 @@ import {
   TPM_ENROLLMENT_PATHS,
 } from '@holdfast/wire/tpm2';
 import type { DeviceRequest, DeviceResponse, DeviceRoute } from '../https/device-route.ts';
-import { problemOf } from '../https/problem.ts';
 
 export interface TpmRoutePorts {
   readonly tpmEnrollment: Pick<TpmEnrollment, 'challenge' | 'enroll'>;
@@ -44,6 +43,5 @@ export function tpmRoutes({ tpmEnrollment, tenant }: TpmRoutePorts): readonly De
       const body = await answer(request.body, { tenant, remoteAddress: request.remoteAddress });
       return { status: 200, headers: { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }, body };
     },
-    wordError: problemOf,
   }));
 }

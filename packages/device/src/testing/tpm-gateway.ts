@@ -7,16 +7,6 @@ import {
   type Signer,
   SoftwareTpm,
 } from '@holdfast/crypto';
-import {
-  endorseTpm,
-  enrollByTpm,
-  IdentityStore,
-  MemoryStore,
-  type PostJson,
-  TpmIdentity,
-  TpmKeyStore,
-  virtualTpm,
-} from '@holdfast/device';
 import { systemRandom } from '@holdfast/kernel';
 import { encodePem } from '@holdfast/wire/pem';
 import {
@@ -29,6 +19,12 @@ import {
   encodeTbsCertificate,
   OID,
 } from '@holdfast/wire/x509';
+import { enrollByTpm, type PostJson } from '../enroll/tpm-enrollment.ts';
+import { TpmIdentity } from '../keys/tpm-identity.ts';
+import { TpmKeyStore } from '../keys/tpm-key-store.ts';
+import { endorseTpm, virtualTpm } from '../keys/virtual-tpm.ts';
+import { MemoryStore } from '../store/device-store.ts';
+import { IdentityStore } from '../store/identity-store.ts';
 
 const DAY = 86_400_000;
 
