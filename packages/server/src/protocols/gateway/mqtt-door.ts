@@ -6,7 +6,7 @@ import { REASON } from '@holdfast/wire/mqtt';
 import type { ConnectionInfo, MqttBroker, MqttObserver } from '../mqtt/index.ts';
 import type { AdmissionLimits } from './limits.ts';
 import type { MqttEntrance } from './mqtt-entrance.ts';
-import { deviceSessionPrefix, GatewayPrincipal } from './mqtt-principal.ts';
+import { deviceSessionKey, GatewayPrincipal } from './mqtt-principal.ts';
 import type { PresenceBoard } from './presence.ts';
 import type { CutReason, CutTarget, SessionTable } from './session-table.ts';
 import { TlsDoor, type TlsDoorOptions } from './tls-door.ts';
@@ -74,30 +74,21 @@ const PURGING: ReadonlySet<CutReason> = new Set(['device-revoked', 'device-quara
  * A single certificate takes them with it unless the device is connected by another one.
  */
 export function purgeMqtt(
-  broker: Pick<MqttBroker, 'cut' | 'describeConnections'>,
+  broker: Pick<MqttBroker, 'cutSession' | 'holderOf'>,
   { event, reason, target }: { readonly event: StoredEvent; readonly target: CutTarget; readonly reason: CutReason },
 ): void {
   if (!PURGING.has(reason)) return;
   const deviceId = target.kind === 'device' ? target.deviceId : event.data['deviceId'];
   if (typeof deviceId !== 'string') return;
-  const prefix = deviceSessionPrefix(event.tenant, deviceId);
-  if (target.kind === 'certificate' && isConnectedByAnother(broker, prefix, target.fingerprint)) return;
-  broker.cut(({ sessionKey }) => sessionKey?.startsWith(prefix) ?? false, {
-    reason: REASON.administrativeAction,
-    purgeSession: true,
-    purgeRetained: true,
-  });
+  // Its own name is the only client id a device may use, so this is every session it has.
+  const key = deviceSessionKey(event.tenant, deviceId, deviceId);
+  if (target.kind === 'certificate' && isHeldByAnother(broker.holderOf(key), target.fingerprint)) return;
+  broker.cutSession(key, { reason: REASON.administrativeAction, purgeSession: true, purgeRetained: true });
 }
 
-function isConnectedByAnother(
-  broker: Pick<MqttBroker, 'describeConnections'>,
-  prefix: string,
-  fingerprint: Fingerprint,
-): boolean {
-  return broker.describeConnections().some(({ principal, sessionKey }) => {
-    if (!sessionKey.startsWith(prefix) || !(principal instanceof GatewayPrincipal)) return false;
-    return principal.peer.principal.fingerprint !== fingerprint;
-  });
+function isHeldByAnother(holder: ConnectionInfo | undefined, fingerprint: Fingerprint): boolean {
+  const principal = holder?.principal;
+  return principal instanceof GatewayPrincipal && principal.peer.principal.fingerprint !== fingerprint;
 }
 
 export interface GatewayObserverPorts {

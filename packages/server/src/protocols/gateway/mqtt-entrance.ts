@@ -5,7 +5,7 @@ import { MqttPeer } from './mqtt-peer.ts';
 import { type PeerAdmission, peerFingerprint, presentedChain } from './peer-admission.ts';
 
 export interface MqttEntrancePorts {
-  readonly broker: Pick<MqttBroker, 'accept' | 'close' | 'cut' | 'limitsOf'>;
+  readonly broker: Pick<MqttBroker, 'accept' | 'close' | 'cutConnection' | 'limitsOf'>;
   /** How MQTT behaves for who comes by here; the broker's own unless given. */
   readonly profile?: MqttProfile;
   readonly admission: PeerAdmission;
@@ -62,7 +62,7 @@ export class MqttEntrance {
       presented: () => presentedChain(socket),
       end: () => {
         if (held.brokerId === undefined) stream.destroy();
-        else broker.cut((subject) => subject.connectionId === held.brokerId);
+        else broker.cutConnection(held.brokerId);
       },
     });
     const identity = new MqttPeer(opened.session, opened.admission);

@@ -116,14 +116,9 @@ export class GatewayPrincipal implements MqttPrincipal {
   }
 }
 
-/** Every session key of a device starts with this; neither tenant nor device id can hold a slash. */
-export function deviceSessionPrefix(tenant: string, deviceId: string): string {
-  return `${tenant}/device/${deviceId}/`;
-}
-
-/** The session a device has under a client id; its own name is the only one it may use. */
+/** The session a device has under a client id; its own name is the only one it may use. No name holds a slash. */
 export function deviceSessionKey(tenant: string, deviceId: string, clientId: string): string {
-  return deviceSessionPrefix(tenant, deviceId) + clientId;
+  return `${tenant}/device/${deviceId}/${clientId}`;
 }
 
 /** The device a session key belongs to; undefined for a claim's, and for the server's own. */

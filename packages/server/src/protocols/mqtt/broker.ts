@@ -198,6 +198,35 @@ export class MqttBroker {
     return { connections: chosen.length, sessions, retained };
   }
 
+  /** `cut` for one connection, found by its identity. @returns whether it was there */
+  cutConnection(connectionId: string): boolean {
+    const connection = this.#connections.get(connectionId);
+    if (connection === undefined) return false;
+    connection.fail(REASON.administrativeAction, 'cut');
+    this.metrics.connectionsCut++;
+    return true;
+  }
+
+  /** `cut` for the session of one key and whoever has it, without looking at the others. */
+  cutSession(key: string, options: CutOptions = {}): CutOutcome {
+    const { router, sessions: table } = this.#services;
+    const holder = this.#connections.get(this.holderOf(key)?.connectionId ?? '');
+    if (holder !== undefined) {
+      holder.fail(options.reason ?? REASON.administrativeAction, 'cut');
+      this.metrics.connectionsCut++;
+    }
+    const session = table.get(key);
+    const isEnding = options.purgeSession === true && session !== undefined && session.link === undefined;
+    if (isEnding) table.end(session, true);
+    const retained = options.purgeRetained === true ? router.purgeRetained((publisher) => publisher === key) : 0;
+    return { connections: holder === undefined ? 0 : 1, sessions: isEnding ? 1 : 0, retained };
+  }
+
+  /** Who has the session of a key now. */
+  holderOf(key: string): ConnectionInfo | undefined {
+    return this.#services.sessions.get(key)?.link?.info;
+  }
+
   /**
    * Publishes as the server. Resolves when every durable subscriber and the retained message are stored.
    *

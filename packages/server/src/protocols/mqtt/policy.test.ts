@@ -317,6 +317,25 @@ describe('a cut', () => {
     expect(bench.broker.cut(() => false, { purgeSession: true })).toEqual({ connections: 0, sessions: 0, retained: 0 });
   });
 
+  it('of one session or one connection does the same, and touches no other', async () => {
+    const bench = await Bench.started();
+    const [bad, other] = [await bench.client('bad', PERSISTENT), await bench.client('other', PERSISTENT)];
+    await bad.say(subscribe('#'), publish('poison', 1, 5, true));
+    await other.say(publish('kept', 1, 5, true));
+    expect(bench.broker.holderOf('key:bad')).toMatchObject({ clientId: 'bad' });
+    const purge = { purgeSession: true, purgeRetained: true };
+    expect(bench.broker.cutSession('key:bad', purge)).toEqual({ connections: 1, sessions: 1, retained: 1 });
+    expect(bench.broker.cutSession('key:bad', purge)).toEqual({ connections: 0, sessions: 0, retained: 0 });
+    expect((await bad.hear()).at(-1)).toMatchObject({ kind: 'disconnect', reason: 0x98 });
+    expect([bad.closed, other.closed, bench.broker.holderOf('key:bad')]).toEqual([true, false, undefined]);
+
+    const { connectionId = '' } = bench.broker.holderOf('key:other') ?? {};
+    expect([bench.broker.cutConnection(connectionId), bench.broker.cutConnection(connectionId)]).toEqual([true, false]);
+    expect([other.closed, bench.broker.gauges().sessions]).toEqual([true, 1]);
+    bench.broker.cutSession('key:other', purge);
+    expect(bench.broker.gauges()).toMatchObject({ sessions: 0, retainedMessages: 0 });
+  });
+
   it('purges a session that is not connected, its delayed will included', async () => {
     const bench = await Bench.started();
     const heir = await bench.client('heir', { keepAlive: 0 });
