@@ -39,7 +39,10 @@ describe('the address of the bus', () => {
 
   it('tells a credentials file, a name with a password and a token apart', () => {
     const login = (text: string) => resolveNats({ ...wish, bus: 'nats://localhost', credentials: file(text) }).login;
-    expect(login('-----BEGIN NATS USER JWT-----\nx')).toEqual({ kind: 'creds', text: '-----BEGIN NATS USER JWT-----\nx' });
+    expect(login('-----BEGIN NATS USER JWT-----\nx')).toEqual({
+      kind: 'creds',
+      text: '-----BEGIN NATS USER JWT-----\nx',
+    });
     expect(login('node:pass:word\n')).toEqual({ kind: 'user', user: 'node', password: 'pass:word' });
     expect(login('token')).toEqual({ kind: 'token', token: 'token' });
   });

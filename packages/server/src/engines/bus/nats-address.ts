@@ -46,7 +46,8 @@ export function resolveNats(wish: NatsWish): NatsAddress {
 }
 
 function parse(text: string): URL {
-  if (!/^(nats|tls):\/\//.test(text) || !URL.canParse(text)) throw refused('is not nats://HOST:PORT or tls://HOST:PORT');
+  if (!/^(nats|tls):\/\//.test(text) || !URL.canParse(text))
+    throw refused('is not nats://HOST:PORT or tls://HOST:PORT');
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') throw refused('credentials belong in a file or a variable');
   if (url.hostname === '') throw refused('the host is missing');

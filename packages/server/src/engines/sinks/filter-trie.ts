@@ -21,6 +21,24 @@ export class FilterTrie<Value> {
     this.#known.clear();
   }
 
+  /** @param value - the same object that was added */
+  remove(filter: string, value: Value): void {
+    const levels = filter.split('/');
+    const path = [this.#root];
+    for (const level of levels) {
+      const child = path.at(-1)?.children.get(level);
+      if (child === undefined) return;
+      path.push(child);
+    }
+    path.at(-1)?.values.delete(value);
+    for (let depth = levels.length; depth > 0; depth--) {
+      const node = path[depth];
+      if (node === undefined || node.children.size + node.values.size > 0) break;
+      path[depth - 1]?.children.delete(levels[depth - 1] ?? '');
+    }
+    this.#known.clear();
+  }
+
   match(topic: string): ReadonlySet<Value> {
     const known = this.#known.get(topic);
     if (known !== undefined) return known;

@@ -12,6 +12,7 @@ import { SHADOWS_AND_SINKS_0010 } from './0010-shadows-and-sinks.ts';
 import { EST_0011 } from './0011-est.ts';
 import { PROVISIONING_0012 } from './0012-provisioning.ts';
 import { TPM_0014 } from './0014-tpm.ts';
+import { CLUSTER_0018 } from './0018-cluster.ts';
 import { RENEWAL_0016 } from './0016-renewal.ts';
 
 /** Every step of the schema. A room adds its own under the next free number. */
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   PROVISIONING_0012,
   TPM_0014,
   RENEWAL_0016,
+  CLUSTER_0018,
 ];

@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@holdfast/kernel';
+import { type Clock, HoldfastError, type Random } from '@holdfast/kernel';
 import type { SealedRecord, SealedRepository, Store, Tenant } from '@holdfast/trust/ports';
 
 export interface MessageKey {
@@ -38,6 +38,7 @@ export interface SealedMessageKeysPorts {
 const KIND = 'mqtt-key';
 const KEY_BYTES = 32;
 const PAGE = 1_000;
+const ATTEMPTS = 8;
 
 /** Message keys as sealed records, so that rotating or shredding a tenant's key reaches its messages. */
 export class SealedMessageKeys implements MessageKeys {
@@ -50,6 +51,17 @@ export class SealedMessageKeys implements MessageKeys {
   }
 
   async create(tenant: Tenant): Promise<MessageKey> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#create(tenant);
+      } catch (error) {
+        // Another node took the same number.
+        if (!HoldfastError.is(error) || error.code !== 'store.conflict' || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #create(tenant: Tenant): Promise<MessageKey> {
     const { clock, fields, random, sealedRecords, store } = this.#ports;
     const epoch = Math.max(0, ...(await this.#epochs(tenant))) + 1;
     const key = random.bytes(KEY_BYTES);

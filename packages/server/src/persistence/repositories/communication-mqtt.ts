@@ -1,5 +1,5 @@
 import { type Log, toHoldfastError } from '@holdfast/kernel';
-import type { Store, Tenant } from '@holdfast/trust/ports';
+import type { Store, Tenant, Write } from '@holdfast/trust/ports';
 import type {
   DurableStore,
   StoreChange,
@@ -18,13 +18,15 @@ import type {
 } from '../tables/communication.ts';
 import type { MessageKeys } from './communication-keys.ts';
 import { MessageOpener, MessageSealer } from './communication-messages.ts';
-import { writesOfChange } from './communication-writes.ts';
+import { type SealMessage, writesOfChange } from './communication-writes.ts';
 
 export interface SqlDurableStorePorts {
   readonly reader: Reader;
   readonly store: Store;
   readonly keys: MessageKeys;
   readonly log: Log;
+  /** What changes come to where several nodes write; keys of other nodes are then left alone. */
+  readonly shared?: { readonly writesOf: (changes: readonly StoreChange[], seal: SealMessage) => readonly Write[] };
 }
 
 /** The MQTT core's sessions, queues and retained messages as rows; what messages say is sealed. */
@@ -110,13 +112,16 @@ export class SqlDurableStore implements DurableStore {
   async #makeKey(tenant: Tenant): Promise<void> {
     const { epoch } = await this.#sealer.makeKey(tenant);
     // Keys of lives that left no message are of no more use.
-    if (this.#needed !== undefined)
+    if (this.#needed !== undefined && this.#ports.shared === undefined)
       await this.#ports.keys.keepOnly(tenant, new Set([...(this.#needed.get(tenant) ?? []), epoch]));
   }
 
   #commit(changes: readonly StoreChange[]): Promise<void> {
     const seal = (message: StoredMessage) => this.#sealer.seal(message);
-    return this.#ports.store.commit(changes.flatMap((change) => writesOfChange(change, seal)));
+    const { shared, store } = this.#ports;
+    return store.commit(
+      shared === undefined ? changes.flatMap((change) => writesOfChange(change, seal)) : shared.writesOf(changes, seal),
+    );
   }
 
   async #messages(): Promise<Pick<StoredState, 'messages' | 'lastMessageId'>> {
@@ -137,7 +142,7 @@ export class SqlDurableStore implements DurableStore {
   }
 }
 
-async function messageOf(row: MqttMessageTable, opener: MessageOpener): Promise<StoredMessage> {
+export async function messageOf(row: MqttMessageTable, opener: MessageOpener): Promise<StoredMessage> {
   const place = { id: row.message_id, realm: row.tenant, topic: row.topic };
   return {
     ...place,
@@ -149,7 +154,7 @@ async function messageOf(row: MqttMessageTable, opener: MessageOpener): Promise<
   };
 }
 
-function subscriptionOf(row: MqttSubscriptionTable): StoredSubscription {
+export function subscriptionOf(row: MqttSubscriptionTable): StoredSubscription {
   return {
     text: row.text,
     qos: row.qos as StoredSubscription['qos'],
@@ -160,7 +165,7 @@ function subscriptionOf(row: MqttSubscriptionTable): StoredSubscription {
   };
 }
 
-function deliveryOf(row: MqttDeliveryTable): StoredDelivery {
+export function deliveryOf(row: MqttDeliveryTable): StoredDelivery {
   return {
     order: row.position,
     messageId: row.message_id,
@@ -172,11 +177,11 @@ function deliveryOf(row: MqttDeliveryTable): StoredDelivery {
   };
 }
 
-function inboundOf(row: MqttInboundTable): { readonly packetId: number; readonly messageId: number } {
+export function inboundOf(row: MqttInboundTable): { readonly packetId: number; readonly messageId: number } {
   return { packetId: row.packet_id, messageId: row.message_id };
 }
 
-function groupByKey<Row extends { readonly session_key: string }>(rows: readonly Row[]): Map<string, Row[]> {
+export function groupByKey<Row extends { readonly session_key: string }>(rows: readonly Row[]): Map<string, Row[]> {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
     const group = groups.get(row.session_key);

@@ -89,11 +89,10 @@ const saveSession = defineWrite<{ [K in keyof MqttSessionTable]: MqttSessionTabl
     ),
 );
 
-const SESSION_REMOVALS = (['mqtt_deliveries', 'mqtt_inbound', 'mqtt_subscriptions', 'mqtt_sessions'] as const).map(
-  (table) =>
-    defineWrite<{ session_key: string }>((arg) =>
-      query.deleteFrom(table).where('session_key', '=', arg('session_key')),
-    ),
+export const SESSION_REMOVALS = (
+  ['mqtt_deliveries', 'mqtt_inbound', 'mqtt_subscriptions', 'mqtt_sessions'] as const
+).map((table) =>
+  defineWrite<{ session_key: string }>((arg) => query.deleteFrom(table).where('session_key', '=', arg('session_key'))),
 );
 
 const saveSubscription = defineWrite<{ [K in keyof MqttSubscriptionTable]: MqttSubscriptionTable[K] }>((arg) =>

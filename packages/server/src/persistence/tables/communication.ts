@@ -89,6 +89,37 @@ interface ShadowTable {
   deleted: number;
 }
 
+/** Which node of a cluster has a session; whoever writes of it names the epoch. */
+interface MqttLeaseTable {
+  session_key: string;
+  tenant: string;
+  /** Empty when the node that had it is gone. */
+  node_id: string;
+  /** Another one for every taking. */
+  epoch: number;
+}
+
+/** Nodes that share this store, as each says of itself. */
+export interface ClusterNodeTable {
+  node_id: string;
+  tenant: string;
+  /** What keeps the identities it gives apart from those of others, 0 to 63. */
+  slot: number;
+  name: string;
+  started_at: number;
+  /** Grows while the node lives. */
+  beats: number;
+}
+
+/** What one node does for all. */
+interface ClusterLeaseTable {
+  name: string;
+  tenant: string;
+  node_id: string;
+  /** Grows while the holder lives. */
+  beats: number;
+}
+
 /** How far each sink has come in a spool. */
 interface SinkPositionTable {
   spool: string;
@@ -123,6 +154,9 @@ export interface CommunicationTables {
   mqtt_deliveries: MqttDeliveryTable;
   mqtt_inbound: MqttInboundTable;
   mqtt_retained: MqttRetainedTable;
+  mqtt_leases: MqttLeaseTable;
+  cluster_nodes: ClusterNodeTable;
+  cluster_leases: ClusterLeaseTable;
   shadows: ShadowTable;
   sink_positions: SinkPositionTable;
   sink_dead_letters: SinkDeadLetterTable;

@@ -9,11 +9,14 @@ import {
   readPublishOptions,
 } from '@holdfast/wire/mqtt';
 import { Connection } from './connection.ts';
+import { Interest } from './interest.ts';
 import { Journal } from './journal.ts';
 import { DEFAULT_LIMITS, type MqttLimits } from './limits.ts';
 import { isExpired, Message } from './message.ts';
 import { createMetrics, type MqttMetrics } from './metrics.ts';
 import { Flusher } from './outbox.ts';
+import { PeerSide } from './peer-side.ts';
+import type { Peers } from './peers.ts';
 import type {
   Authenticator,
   ConnectionInfo,
@@ -47,6 +50,10 @@ export interface MqttBrokerPorts {
   readonly reserved?: ReservedTopics;
   readonly observer?: MqttObserver;
   readonly tap?: MessageTap | undefined;
+  /** The other cores on the same store; without it this one is alone. */
+  readonly peers?: Peers | undefined;
+  /** Begins every connection's identity, where those of several cores meet. */
+  readonly idPrefix?: string | undefined;
 }
 
 export interface ServerMessage {
@@ -74,6 +81,8 @@ const NO_BYTES = new Uint8Array(0);
 export class MqttBroker {
   readonly metrics: MqttMetrics = createMetrics();
   readonly limits: MqttLimits;
+  /** Where other cores reach this one. */
+  readonly peerSide: PeerSide;
   readonly #ports: MqttBrokerPorts;
   readonly #services: Services;
   readonly #byProfile = new Map<string, Services>();
@@ -88,10 +97,14 @@ export class MqttBroker {
     const limits = { ...DEFAULT_LIMITS, ...profile.limits, ...ports.limits };
     this.limits = limits;
     this.#ports = ports;
-    const journal = new Journal({ store, turn, log, metrics });
-    const router = new Router({ profile, limits, clock, journal, metrics, tap: ports.tap });
+    const { peers } = ports;
+    const interest = peers && new Interest(peers);
+    const nextId = peers && (() => peers.nextId());
+    const journal = new Journal({ store, turn, log, metrics, nextId });
+    const router = new Router({ profile, limits, clock, journal, metrics, tap: ports.tap, peers });
     const wills = new Wills({ clock, router, metrics });
-    const sessions = new SessionTable({ clock, journal, limits, metrics, router, wills, observer });
+    const sessions = new SessionTable({ clock, journal, limits, metrics, router, wills, observer, peers, interest });
+    this.peerSide = new PeerSide({ sessions, router, journal, interest });
     this.#services = {
       profile,
       limits,
@@ -103,6 +116,8 @@ export class MqttBroker {
       journal,
       router,
       sessions,
+      peers,
+      interest,
       authenticator,
       reserved,
       observer,
@@ -151,7 +166,7 @@ export class MqttBroker {
       transport.destroy();
       return undefined;
     }
-    const id = `c${++this.#lastId}`;
+    const id = `${this.#ports.idPrefix ?? ''}c${++this.#lastId}`;
     const connection = new Connection({
       id,
       transport,

@@ -28,6 +28,7 @@ import type { ConnectionControl } from './client.ts';
 import { CONNECTION_LIFE, type ConnectionState } from './connection-life.ts';
 import { EarlyInput } from './early-input.ts';
 import { Outbox } from './outbox.ts';
+import type { Peers } from './peers.ts';
 import type { AdmitVerdict, ConnectionInfo, EndCause, MqttPrincipal, Transport, TransportEvents } from './ports.ts';
 import { keepAliveInForce } from './profiles.ts';
 import { Reading } from './reading.ts';
@@ -231,7 +232,7 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
           ? verdict
           : refusalOfPolicy(connect, clientId, verdict.principal, this.#services.profile);
       if (refusal !== undefined) this.#refuse(refusal);
-      else if (verdict.kind === 'admitted') this.#welcome(verdict.principal, connect, clientId);
+      else if (verdict.kind === 'admitted') this.#claim(verdict.principal, connect, clientId);
     } catch (error) {
       this.#broken(error);
     }
@@ -244,29 +245,74 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     this.#end('forbidden', false);
   }
 
+  /** Where several cores serve the same sessions, the session must be this one's first. */
+  #claim(principal: MqttPrincipal, connect: ConnectPacket, clientId: string): void {
+    const { log, peers } = this.#services;
+    if (peers === undefined || !principal.persistentAllowed) {
+      this.#welcome(principal, connect, clientId);
+      return;
+    }
+    const info = this.#infoOf(principal, connect, clientId);
+    this.#claimed(peers, info, () => this.#admitted(principal, connect, clientId)).catch((error: unknown) => {
+      log.warn('a session could not be claimed', { connection: this.id, error: String(error) });
+      this.#refuse(UNAVAILABLE);
+    });
+  }
+
+  #admitted(principal: MqttPrincipal, connect: ConnectPacket, clientId: string): void {
+    try {
+      this.#welcome(principal, connect, clientId);
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** Reads again when another connection here had the session while it was read: what is stored is newer then. */
+  async #claimed(peers: Peers, info: ConnectionInfo, then: () => void): Promise<void> {
+    const { journal, sessions } = this.#services;
+    const { sessionKey } = info;
+    for (;;) {
+      sessions.endPrevious(sessionKey, info);
+      await new Promise<void>((resolve) => {
+        journal.whenDurable(() => resolve());
+      });
+      const before = sessions.get(sessionKey)?.departures;
+      const state = await peers.claim(info);
+      if (this.#state !== 'admitting') return;
+      const session = sessions.get(sessionKey);
+      if (session?.link !== undefined || session?.departures !== before) continue;
+      sessions.prepare(sessionKey, state);
+      then();
+      return;
+    }
+  }
+
+  #infoOf(principal: MqttPrincipal, connect: ConnectPacket, clientId: string): ConnectionInfo {
+    return {
+      connectionId: this.id,
+      sessionKey: principal.sessionKey,
+      realm: principal.realm,
+      clientId,
+      address: this.transport.peer.address,
+      version: connect.version,
+      connectedAt: this.#services.clock.now(),
+      keepAliveSeconds: keepAliveInForce(this.#services.profile, connect.keepAlive),
+      principal,
+    };
+  }
+
   #welcome(principal: MqttPrincipal, connect: ConnectPacket, clientId: string): void {
     const { profile, limits, clock, observer } = this.#services;
     const expirySeconds = sessionExpiry(connect, principal, limits);
     const assignedClientId = connect.clientId === '' ? clientId : undefined;
     const properties = connackProperties({ connect, profile, limits, assignedClientId, expirySeconds });
-    const keepAliveSeconds = keepAliveInForce(profile, connect.keepAlive);
     const probe = encodeConnack({ sessionPresent: false, reason: REASON.success, properties }, connect.version);
     if (probe.length > (connect.properties.maximumPacketSize ?? probe.length)) {
       this.#end('protocol-error', false); // Not even CONNACK fits [MQTT-3.1.2-24].
       return;
     }
     const { version } = connect;
-    const info: ConnectionInfo = {
-      connectionId: this.id,
-      sessionKey: principal.sessionKey,
-      realm: principal.realm,
-      clientId,
-      address: this.transport.peer.address,
-      version,
-      connectedAt: clock.now(),
-      keepAliveSeconds,
-      principal,
-    };
+    const info = this.#infoOf(principal, connect, clientId);
     this.#state = CONNECTION_LIFE.step(this.#state, 'admit');
     const client = new ActiveClient({
       services: this.#services,
@@ -278,7 +324,7 @@ export class Connection implements FrameSink, TransportEvents, ConnectionControl
     });
     this.#client = client;
     this.#splitter.maxPacketSize = limits.maxPacketBytes;
-    this.#silence.allow(keepAliveSeconds * 1500, clock.monotonicMs());
+    this.#silence.allow(info.keepAliveSeconds * 1500, clock.monotonicMs());
     const { sessionPresent } = client;
     this.#outbox.add(encodeConnack({ sessionPresent, reason: REASON.success, properties }, version));
     observer.connected?.(info);

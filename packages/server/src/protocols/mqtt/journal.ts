@@ -8,6 +8,8 @@ export interface JournalPorts {
   readonly turn: Turn;
   readonly log: Log;
   readonly metrics: MqttMetrics;
+  /** Gives identities where several cores share the store; without it they are counted here. */
+  readonly nextId?: (() => number) | undefined;
 }
 
 type Waiter = (durable: boolean) => void;
@@ -36,6 +38,11 @@ export class Journal {
     this.#nextMessageId = messageId + 1;
   }
 
+  /** Identities that are unique over all cores; undefined where this is the only one. */
+  get nextId(): (() => number) | undefined {
+    return this.#ports.nextId;
+  }
+
   add(change: StoreChange): void {
     this.#changes.push(change);
     this.#position++;
@@ -46,7 +53,7 @@ export class Journal {
   keep(message: Message): number {
     if (message.storedId === 0) {
       message.hold();
-      message.storedId = this.#nextMessageId++;
+      message.storedId = this.#ports.nextId?.() ?? this.#nextMessageId++;
       this.add({ kind: 'message-saved', message: message.toStored() });
     }
     message.references++;
@@ -55,7 +62,7 @@ export class Journal {
 
   release(message: Message): void {
     message.references--;
-    if (message.references > 0) return;
+    if (message.references > 0 || message.shared) return;
     this.add({ kind: 'message-removed', id: message.storedId });
     message.storedId = 0;
   }

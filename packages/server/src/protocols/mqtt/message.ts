@@ -51,6 +51,8 @@ export class Message {
   storedId = 0;
   /** How many durable entries refer to it. */
   references = 0;
+  /** Entries of other cores may refer to it too: the store removes it when none does. */
+  shared = false;
   #payload: Uint8Array;
   #held = false;
   readonly #original: MessageFields['original'];

@@ -1,4 +1,4 @@
-import type { Clock } from '@holdfast/kernel';
+import type { Clock, EpochMs } from '@holdfast/kernel';
 import type { Qos } from '@holdfast/wire/mqtt';
 import type { Journal } from './journal.ts';
 import type { MqttLimits } from './limits.ts';
@@ -19,10 +19,16 @@ export interface OutboundOwner {
   readonly key: string;
   /** Whether its state is in the durable store. */
   readonly persistent: boolean;
+  /** Another core may have it connected: what is for it goes to the store, and no further. */
+  readonly remote: boolean;
+  /** Undefined while it is connected, here or elsewhere. */
+  readonly disconnectedAt: EpochMs | undefined;
   readonly link: Link | undefined;
 }
 
 const LAST_PACKET_ID = 65_535;
+/** Above what a queue and a window hold together. */
+const MAX_SEEN = 100_000;
 
 export type AckOutcome = 'done' | 'unknown' | 'violation';
 
@@ -41,6 +47,10 @@ export class Outbound {
   #outstanding = 0;
   #lastPacketId = 0;
   #nextOrder = 1;
+  /** Orders that are, or were lately, on the way here, where other cores may tell of the same again. */
+  readonly #seen = new Set<number>();
+  /** Stored here for a session since nobody has it connected. */
+  #storedElsewhere = 0;
 
   constructor(owner: OutboundOwner, ports: OutboundPorts) {
     this.#owner = owner;
@@ -73,9 +83,13 @@ export class Outbound {
       this.#ports.metrics.queueOverflows++;
       return;
     }
+    if (this.#owner.remote && this.#isFullElsewhere()) {
+      this.#ports.metrics.queueOverflows++;
+      return;
+    }
     message.hold();
     const delivery: Delivery = {
-      order: this.#nextOrder++,
+      order: this.#ports.journal.nextId?.() ?? this.#nextOrder++,
       message,
       qos,
       retain,
@@ -85,6 +99,13 @@ export class Outbound {
       state: 'queued',
       outstanding: false,
     };
+    if (this.#owner.remote) {
+      this.#saveDelivery(delivery);
+      message.references--;
+      message.shared = true;
+      return;
+    }
+    this.#see(delivery.order);
     const now = link !== undefined && this.#hasRoom(link) && this.queued === 0 && this.#again.length === 0;
     if (now) this.#assign(delivery);
     if (this.#owner.persistent) this.#saveDelivery(delivery);
@@ -151,8 +172,36 @@ export class Outbound {
     return 'done';
   }
 
+  /** Takes one that another core stored for this session. One that is known already is left alone. */
+  take(stored: StoredDelivery, message: Message): void {
+    if (this.#seen.has(stored.order)) return;
+    message.references++;
+    this.#see(stored.order);
+    const delivery = { ...stored, message, unpoliced: false, outstanding: false };
+    if (this.queued >= this.#ports.limits.maxQueuedMessages) {
+      this.#ports.metrics.queueOverflows++;
+      this.#discard(delivery);
+      return;
+    }
+    this.#enqueue(delivery);
+    this.pump();
+  }
+
+  /** Forgets everything that is on the way. */
+  reset(): void {
+    this.#inflight.clear();
+    this.#queue = [];
+    this.#head = 0;
+    this.#queuedBytes = 0;
+    this.#again = [];
+    this.#outstanding = 0;
+    this.#storedElsewhere = 0;
+    this.#seen.clear();
+  }
+
   /** Puts back what the durable store held; before the first connection. */
   restore(stored: StoredDelivery, message: Message): void {
+    this.#see(stored.order);
     const delivery: Delivery = { ...stored, message, unpoliced: false, outstanding: false };
     message.references++;
     this.#nextOrder = Math.max(this.#nextOrder, stored.order + 1);
@@ -220,6 +269,21 @@ export class Outbound {
   #move(delivery: Delivery, state: DeliveryState): void {
     delivery.state = state;
     this.#saveMove(delivery);
+  }
+
+  #isFullElsewhere(): boolean {
+    if (this.#owner.disconnectedAt === undefined) this.#storedElsewhere = 0;
+    return this.#storedElsewhere++ >= this.#ports.limits.maxQueuedMessages;
+  }
+
+  #see(order: number): void {
+    if (this.#ports.journal.nextId === undefined) return;
+    this.#seen.add(order);
+    if (this.#seen.size <= MAX_SEEN) return;
+    for (const oldest of this.#seen) {
+      this.#seen.delete(oldest);
+      return;
+    }
   }
 
   #saveMove(delivery: Delivery): void {

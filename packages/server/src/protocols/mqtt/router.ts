@@ -2,8 +2,9 @@ import type { Clock } from '@holdfast/kernel';
 import type { Qos } from '@holdfast/wire/mqtt';
 import type { Journal } from './journal.ts';
 import type { MqttLimits } from './limits.ts';
-import { isExpired, type Message } from './message.ts';
+import { isExpired, Message } from './message.ts';
 import type { MqttMetrics } from './metrics.ts';
+import type { Peers } from './peers.ts';
 import type { MessageTap, StoredState } from './ports.ts';
 import type { MqttProfile } from './profiles.ts';
 import { RetainedRoom } from './retained-room.ts';
@@ -18,6 +19,7 @@ export interface RouterPorts {
   readonly journal: Journal;
   readonly metrics: MqttMetrics;
   readonly tap?: MessageTap | undefined;
+  readonly peers?: Peers | undefined;
 }
 
 export interface Routed {
@@ -64,9 +66,45 @@ export class Router {
       if (match.hasNoLocal && match.session.key === message.publisher) deliverNotOwn(message, match);
       else deliverMatch(message, match);
     }
-    for (const group of shared) this.#deliverShared(message, group);
+    const elsewhere = this.#forward(message, own, shared);
     const tapped = this.#ports.tap?.offer(message);
-    return { matched: own.length + shared.length > 0 || tapped !== undefined, retainRefused, tapped };
+    return { matched: own.length + shared.length > 0 || elsewhere || tapped !== undefined, retainRefused, tapped };
+  }
+
+  /**
+   * Delivers what another core took in to the sessions connected here.
+   *
+   * @param stored - Sessions it has stored the message for.
+   * @param groups - Shared subscriptions, as subscribed, that this core is to serve.
+   */
+  receive(message: Message, stored: ReadonlySet<string>, groups: ReadonlySet<string>): void {
+    const { own, shared } = this.space(message.realm).match(message.topic);
+    for (const match of own) {
+      const { session } = match;
+      if (session.link === undefined || (stored.has(session.key) && lower(match.qos, message.qos) > 0)) continue;
+      if (match.hasNoLocal && session.key === message.publisher) deliverNotOwn(message, match);
+      else deliverMatch(message, match);
+    }
+    for (const group of shared) if (groups.has(group.text)) this.#deliverHere(message, group);
+  }
+
+  /** Puts what another core retained, or removed, in its place; an older one than what stands there is nothing. */
+  retainRemote(realm: string, topic: string, message: Message | undefined, id: number): void {
+    const { retained } = this.space(realm);
+    const previous = retained.get(topic);
+    if (previous !== undefined && previous.storedId >= id) return;
+    if (message === undefined) retained.remove(topic);
+    else {
+      message.shared = true;
+      message.references++;
+      this.#room.add(message);
+      retained.set(topic, message);
+    }
+    if (previous !== undefined) this.#room.remove(previous);
+  }
+
+  retainedAll(): readonly { readonly realm: string; readonly message: Message }[] {
+    return [...this.#spaces].flatMap(([realm, space]) => space.retained.all().map((message) => ({ realm, message })));
   }
 
   /** Retained messages that a new subscription gets, expired ones left out. */
@@ -111,6 +149,7 @@ export class Router {
       return false;
     }
     message.hold();
+    message.shared = this.#ports.peers !== undefined;
     const messageId = journal.keep(message);
     journal.add({ kind: 'retained-saved', realm, topic, messageId });
     this.#room.add(message);
@@ -154,13 +193,50 @@ export class Router {
 
   /** One member gets it: one that is connected and may have it, else one whose session waits for it (4.8.2). */
   #deliverShared(message: Message, group: SharedGroup): void {
+    if (this.#deliverHere(message, group)) return;
+    const member = group.pick(({ session }) => session.persistent);
+    if (member === undefined) this.#ports.metrics.messagesDropped++;
+    else deliverMatch(message, mergeSubscriptions([member]));
+  }
+
+  /** To a member that is connected here. */
+  #deliverHere(message: Message, group: SharedGroup): boolean {
     const ready = group.pick(({ session }) => {
       const { link } = session;
       return link !== undefined && !link.congested && link.mayReceive(message.topic);
     });
-    const member = ready ?? group.pick(({ session }) => session.persistent);
-    if (member === undefined) this.#ports.metrics.messagesDropped++;
-    else deliverMatch(message, mergeSubscriptions([member]));
+    if (ready !== undefined) deliverMatch(message, mergeSubscriptions([ready]));
+    return ready !== undefined;
+  }
+
+  /** Serves shared subscriptions, here before elsewhere, and brings the message to other cores that want it. */
+  #forward(message: Message, own: readonly Match[], shared: readonly SharedGroup[]): boolean {
+    const { peers } = this.#ports;
+    if (peers === undefined) {
+      for (const group of shared) this.#deliverShared(message, group);
+      return false;
+    }
+    const stored = own.flatMap((match) =>
+      match.session.remote && lower(match.qos, message.qos) > 0 ? [match.session.key] : [],
+    );
+    const here = shared.filter((group) => this.#deliverHere(message, group) || this.#store(message, group, stored));
+    const served = new Set(here.map(({ text }) => text));
+    const elsewhere = peers.forward(message, { stored, served });
+    for (const group of shared) {
+      if (!served.has(group.text) && !elsewhere.served.has(group.text)) this.#deliverShared(message, group);
+    }
+    return elsewhere.wanted;
+  }
+
+  /** To a member that another core has connected, by way of the store: it outlives that core. */
+  #store(message: Message, group: SharedGroup, stored: string[]): boolean {
+    const member = group.pick(
+      ({ qos, session }) => session.remote && session.disconnectedAt === undefined && lower(qos, message.qos) > 0,
+    );
+    if (member === undefined) return false;
+    deliverMatch(message, mergeSubscriptions([member]));
+    stored.push(member.session.key);
+    return true;
   }
 }
 
@@ -182,5 +258,7 @@ function deliverNotOwn(message: Message, match: Match): void {
 /** A retained message to one session because of one subscription: RETAIN is set [MQTT-3.3.1-8]. */
 export function deliverRetained(session: Session, subscription: Subscription, message: Message): void {
   const ids = subscription.subscriptionId === undefined ? [] : [subscription.subscriptionId];
-  session.outbound.deliver(message, lower(subscription.qos, message.qos), true, ids);
+  // Another core may replace the retained one, and remove it, while this copy still waits.
+  const copy = message.shared ? new Message({ ...message.toStored(), payload: message.payload }) : message;
+  session.outbound.deliver(copy, lower(subscription.qos, message.qos), true, ids);
 }

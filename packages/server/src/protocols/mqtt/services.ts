@@ -1,9 +1,11 @@
 import type { Clock, Log, Random } from '@holdfast/kernel';
 import type { PublishScan } from '@holdfast/wire/mqtt';
+import type { Interest } from './interest.ts';
 import type { Journal } from './journal.ts';
 import type { MqttLimits } from './limits.ts';
 import type { MqttMetrics } from './metrics.ts';
 import type { Flusher } from './outbox.ts';
+import type { Peers } from './peers.ts';
 import type { Authenticator, MqttObserver, ReservedTopics } from './ports.ts';
 import type { MqttProfile } from './profiles.ts';
 import type { Relief } from './relief.ts';
@@ -22,6 +24,9 @@ export interface Services {
   readonly journal: Journal;
   readonly router: Router;
   readonly sessions: SessionTable;
+  /** Undefined where this core is alone; so is `interest`. */
+  readonly peers: Peers | undefined;
+  readonly interest: Interest | undefined;
   readonly authenticator: Authenticator;
   readonly reserved: ReservedTopics | undefined;
   readonly observer: MqttObserver;

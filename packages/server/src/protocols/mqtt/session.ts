@@ -39,6 +39,10 @@ export class Session {
   link: Link | undefined;
   /** Whether its state is in the durable store. */
   persistent = false;
+  /** It is not connected here, where several cores serve it: its queue is in the store alone. */
+  remote = false;
+  /** How often a connection here has left it. */
+  departures = 0;
   ended = false;
   readonly outbound: Outbound;
   readonly #ports: OutboundPorts;
@@ -76,6 +80,13 @@ export class Session {
       this.#ports.journal.add({ kind: 'inbound-removed', key: this.key, packetId });
       this.#ports.journal.release(message);
     }
+  }
+
+  /** Forgets what is on the way in memory; the store has it. */
+  dropMemory(): void {
+    this.outbound.reset();
+    this.inbound.clear();
+    this.inboundBytes = 0;
   }
 
   restoreInbound(packetId: number, message: Message): void {

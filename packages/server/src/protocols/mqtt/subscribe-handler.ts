@@ -58,6 +58,7 @@ export function handleUnsubscribe(client: Client, body: Uint8Array): void {
     const subscription = session.subscriptions.get(text);
     if (subscription === undefined) return REASON.noSubscriptionExisted;
     space.unsubscribe(subscription);
+    services.interest?.remove(subscription);
     session.subscriptions.delete(text);
     if (session.persistent) services.journal.add({ kind: 'subscription-removed', key: session.key, text });
     return REASON.success;
@@ -99,7 +100,9 @@ function subscribe(client: Client, request: SubscriptionRequest, subscriptionId:
   const { services, session } = client;
   const space = services.router.space(session.realm);
   const previous = session.subscriptions.get(request.text);
-  if (previous !== undefined) space.unsubscribe(previous); // Replaced [MQTT-3.8.4-3].
+  if (previous !== undefined)
+    space.unsubscribe(previous); // Replaced [MQTT-3.8.4-3].
+  else services.interest?.add({ ...request, subscriptionId, session });
   const { text, filter, share, noLocal, retainAsPublished, retainHandling } = request;
   const qos = Math.min(request.qos, services.profile.maximumQos) as Qos;
   const stored = { text, qos, noLocal, retainAsPublished, retainHandling, subscriptionId };

@@ -22,6 +22,11 @@ export class SharedGroup {
   readonly members: Subscription[] = [];
   #turn = 0;
 
+  /** As subscribed, `$share/{ShareName}/` included. */
+  get text(): string {
+    return this.members[0]?.text ?? '';
+  }
+
   /** The next member that `suits`. */
   pick(suits: (member: Subscription) => boolean): Subscription | undefined {
     for (let step = 0; step < this.members.length; step++) {
