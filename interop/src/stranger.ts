@@ -12,7 +12,7 @@ export type Report = (line: InteropLine) => void;
 /** A client or tool of somebody else's, and how it meets a running Holdfast. */
 export interface Stranger {
   readonly name: string;
-  readonly source: 'npm' | 'Debian' | 'PyPI' | 'kept here';
+  readonly source: 'npm' | 'Debian' | 'PyPI' | 'Go' | 'kept here';
   /** What is done, in one line. */
   readonly deed: string;
   /** What brings it here when it is missing. */

@@ -1,7 +1,9 @@
 import type { Stranger } from './stranger.ts';
+import { awsPython } from './stranger/aws-python.ts';
 import { awsSdk } from './stranger/aws-sdk.ts';
 import { awsShadow } from './stranger/aws-shadow.ts';
 import { awsTemplates } from './stranger/aws-templates.ts';
+import { awsSdkV1 } from './stranger/aws-sdk-v1.ts';
 import { betweenStrangers } from './stranger/between-strangers.ts';
 import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/certificates.ts';
 import { chromium } from './stranger/chromium.ts';
@@ -31,6 +33,8 @@ export const STRANGERS: readonly Stranger[] = [
   awsSdk,
   awsShadow,
   awsTemplates,
+  awsSdkV1,
+  awsPython,
   mqttJs,
   mosquitto,
   betweenStrangers,

