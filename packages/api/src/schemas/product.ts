@@ -22,6 +22,9 @@ export const BootProfile = z.object({
     .max(64 * 1024 * 1024)
     .default(1_048_576),
   align: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8), z.literal(16), z.literal(32)]).default(8),
+  /** The virtual chip its releases are rehearsed in, and how that boots; the usual ones when absent. */
+  chip: z.string().min(1).max(32).optional(),
+  strategy: z.string().min(1).max(32).optional(),
 });
 
 export const Product = z.object({

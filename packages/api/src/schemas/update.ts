@@ -9,6 +9,7 @@ import {
   Sha256Hex,
   Timestamp,
 } from './common.ts';
+import { Rehearsal } from './rehearsal.ts';
 
 export const Artifact = z.object({ id: z.string(), sha256: Sha256Hex, length: z.number().int() });
 export type Artifact = z.infer<typeof Artifact>;
@@ -36,6 +37,7 @@ export const ReleaseDetail = Release.extend({
   manifest: z.unknown(),
   /** The verifier's reading of the image: TLVs, key hash, measurement. */
   image: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  rehearsal: Rehearsal,
 });
 export type ReleaseDetail = z.infer<typeof ReleaseDetail>;
 

@@ -1,15 +1,10 @@
 import { HoldfastError, systemClock } from '@holdfast/kernel';
-import {
-  type ImageFormatName,
-  parseFormatName,
-  rehearse,
-  type RehearsalReport,
-  type RehearsalRequest,
-} from '@holdfast/trust/boot';
+import { type ImageFormatName, parseFormatName, rehearse, type RehearsalRequest } from '@holdfast/trust/boot';
 import type { Command } from 'commander';
 import { AnswerIsNo } from '../output/failure.ts';
 import type { CommandIo } from '../output/io.ts';
-import { formatFacts, formatJson, formatTable } from '../output/table.ts';
+import { rehearsalTable } from '../output/rehearsal.ts';
+import { formatJson } from '../output/table.ts';
 import { readImageFile } from './files.ts';
 import { readKeyFile, spkiOf } from './key-files.ts';
 import { collect, type Given, many, numberOf, optionalNumber, required, text } from './option-values.ts';
@@ -69,31 +64,4 @@ function positive(given: Given, name: string): number {
   const value = numberOf(required(given, name, name), name);
   if (value === 0) throw new HoldfastError('boot.bad_option', { option: name });
   return value;
-}
-
-/** A report as a table of its steps below its facts. */
-export function rehearsalTable(report: RehearsalReport, io: CommandIo): string {
-  const { chip, strategy, result, steps, cuts, seed, seconds } = report;
-  const facts = [
-    ['rehearsal', result],
-    ['chip', chip && `${chip}, ${strategy ?? ''}`],
-    ['power cuts', cuts],
-    ['seed', seed],
-    ['seconds', seconds],
-  ] as const;
-  return (
-    formatFacts(facts, io) +
-    formatTable(
-      steps,
-      [
-        { title: 'STEP', value: (row) => row.kind },
-        { title: 'NAME', value: (row) => row.name },
-        { title: 'RESULT', value: (row) => row.result },
-        { title: 'CUTS', value: (row) => row.cuts },
-        { title: 'CODE', value: (row) => row.code },
-        { title: 'BECAUSE', value: (row) => row.words },
-      ],
-      io,
-    )
-  );
 }

@@ -1,4 +1,11 @@
-import { CreateProduct, type Product, RaiseMinimum, SetEnrollmentTerms, SetEvidencePolicy } from '@holdfast/api';
+import {
+  CreateProduct,
+  type Product,
+  RaiseMinimum,
+  SetChip,
+  SetEnrollmentTerms,
+  SetEvidencePolicy,
+} from '@holdfast/api';
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts } from '../output/table.ts';
@@ -42,6 +49,7 @@ function productFacts(product: Product, io: CommandIo): string {
       ['binding', product.enrollment.binding],
       ['image key', product.imageKey && `${product.imageKey.kind} ${product.imageKey.keyHash}`],
       ['image layout', `${product.boot.format}, header ${product.boot.headerSize}, slot ${product.boot.slotSize}`],
+      ['rehearsed in', product.boot.chip && `${product.boot.chip}, ${product.boot.strategy ?? 'its usual strategy'}`],
     ],
     io,
   );
@@ -65,11 +73,15 @@ export function registerProducts(noun: Command, io: CommandIo): void {
       { flags: '--hardware-revisions <names>', words: 'comma separated (default: rev-a)', parse: list },
       { flags: '--evidence <policy>', words: 'required (default) or none: whether success must be proven' },
       { flags: '--image-key <kind>', words: 'ecdsa-p256 (default), ed25519, rsa-2048 or rsa-3072' },
+      { flags: '--slot-size <bytes>', words: 'bytes of a slot (default: 1048576)', parse: wholeNumber },
+      { flags: '--chip <chip>', words: 'virtual chip its releases are rehearsed in (default: by image format)' },
+      { flags: '--strategy <strategy>', words: "how that boots (default: the chip's usual way)" },
     ],
     input: ([name], options) => ({
       body: bodyOf(CreateProduct, {
         name,
         ...pick(options, { hardwareRevisions: 'hardwareRevisions', evidence: 'evidence', imageKeyKind: 'imageKey' }),
+        boot: { format: 'mcuboot', ...pick(options, { slotSize: 'slotSize', chip: 'chip', strategy: 'strategy' }) },
       }),
     }),
     print: productFacts,
@@ -118,6 +130,18 @@ export function registerProducts(noun: Command, io: CommandIo): void {
         SetEnrollmentTerms,
         pick(options, { approval: 'approval', serverKeys: 'serverKeys', binding: 'binding' }),
       ),
+    }),
+    print: productFacts,
+  });
+  addVerb(noun, io, {
+    name: 'chip',
+    words: 'set the virtual chip its releases are rehearsed in',
+    operation: 'products.set-chip',
+    operands: ['<product>', '<chip>'],
+    options: [{ flags: '--strategy <strategy>', words: "how it boots (default: the chip's usual way)" }],
+    input: ([product = '', chip = ''], options) => ({
+      product,
+      body: bodyOf(SetChip, { chip: chip.toLowerCase(), ...pick(options, { strategy: 'strategy' }) }),
     }),
     print: productFacts,
   });

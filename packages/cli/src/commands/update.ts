@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { CreateRelease, CreateRollout, type Release, type Rollout } from '@holdfast/api';
+import { CreateRelease, CreateRollout, type Rehearsal, type Release, type Rollout } from '@holdfast/api';
 import { HoldfastError } from '@holdfast/kernel';
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
+import { rehearsalTable } from '../output/rehearsal.ts';
 import { writeNewFile } from '../output/new-file.ts';
 import { type Column, formatFacts, formatJson, formatTable } from '../output/table.ts';
 import {
@@ -155,7 +156,22 @@ function registerReleases(noun: Command, io: CommandIo): void {
     operation: 'releases.show',
     operands: ['<release>'],
     input: ([release = '']) => ({ release }),
-    print: releaseFacts,
+    print: (release) => releaseFacts(release, io) + rehearsalWords(release.rehearsal, io),
+  });
+  addRehearsal(noun, io, {
+    name: 'rehearse',
+    words: 'boot a release in the virtual chip of its product, with power cuts',
+    operation: 'releases.rehearse',
+  });
+  addRehearsal(noun, io, {
+    name: 'rehearsal',
+    words: 'how the rehearsal of a release stands',
+    operation: 'releases.rehearsal',
+  });
+  addRehearsal(noun, io, {
+    name: 'cancel-rehearsal',
+    words: 'end the rehearsal that is under way',
+    operation: 'releases.cancel-rehearsal',
   });
   const image = noun
     .command('image')
@@ -174,6 +190,27 @@ function registerReleases(noun: Command, io: CommandIo): void {
     input: ([release = '']) => ({ release }),
     print: releaseFacts,
   });
+}
+
+interface RehearsalVerb {
+  readonly name: string;
+  readonly words: string;
+  readonly operation: 'releases.rehearsal' | 'releases.rehearse' | 'releases.cancel-rehearsal';
+}
+
+function addRehearsal(noun: Command, io: CommandIo, verb: RehearsalVerb): void {
+  addVerb(noun, io, {
+    ...verb,
+    operands: ['<release>'],
+    input: ([release = '']) => ({ release }),
+    print: (rehearsal) => rehearsalWords(rehearsal, io),
+  });
+}
+
+function rehearsalWords({ state, progress, report }: Rehearsal, io: CommandIo): string {
+  if (report !== undefined) return rehearsalTable(report, io);
+  const at = progress === undefined ? '' : `, ${progress.step}, ${progress.cuts} power cuts`;
+  return formatFacts([['rehearsal', `${state === 'none' ? 'not rehearsed yet' : state}${at}`]], io);
 }
 
 function registerRollouts(noun: Command, io: CommandIo): void {

@@ -59,6 +59,10 @@ export class ImageKeys implements ProductImages {
     return new ImageVerifier('mcuboot', [spki]).verify(image, { minCounter });
   }
 
+  async trusted({ tenant, imageKeyId }: ProductRecord): Promise<readonly Uint8Array[]> {
+    return [(await this.#find(tenant, imageKeyId)).spki];
+  }
+
   async #signer({ tenant, imageKeyId }: ProductRecord): Promise<Signer> {
     const { kind, keyId } = await this.#find(tenant, imageKeyId);
     const signer = await this.#keys.signer(tenant, keyId, KINDS[kind].algorithm);

@@ -1,4 +1,4 @@
-import { encodeHex, type JsonValue, ManualClock, seededRandom, silentLog } from '@holdfast/kernel';
+import { encodeHex, HoldfastError, type JsonValue, ManualClock, seededRandom, silentLog } from '@holdfast/kernel';
 import type {
   AcceptedEvidence,
   DeviceRecord,
@@ -30,6 +30,8 @@ export interface UpdateWorld {
   readonly deadlines: Deadlines;
   /** Manifests that the judge refuses, as text. */
   readonly refusedManifests: Set<string>;
+  /** Releases that their rehearsal refuses. */
+  readonly unrehearsed: Set<string>;
   /** Devices whose posture leaves them updates alone. */
   readonly restricted: Set<string>;
   addProduct(change?: Partial<ProductRecord>): Promise<ProductRecord>;
@@ -59,6 +61,13 @@ export async function openUpdateWorld(): Promise<UpdateWorld> {
   const writer = new ExecutionWriter(base);
   const refusedManifests = new Set<string>();
   const restricted = new Set<string>();
+  const unrehearsed = new Set<string>();
+  const rehearsals = {
+    require: (_principal: unknown, { releaseId }: ReleaseRecord) =>
+      unrehearsed.has(releaseId)
+        ? Promise.reject(new HoldfastError('boot.rehearsal_refused', { release: releaseId }))
+        : Promise.resolve(),
+  };
   const posture = {
     postureOf: ({ deviceId }: { readonly deviceId: string }) =>
       Promise.resolve({ rights: restricted.has(deviceId) ? ('restricted' as const) : ('full' as const) }),
@@ -70,6 +79,7 @@ export async function openUpdateWorld(): Promise<UpdateWorld> {
       ),
   };
   const ports = { ...base, writer, manifests, posture, random: seededRandom(7), artifactUrl };
+  const approved = { ...ports, rehearsals };
   const recordEvidence = async (deviceId: string, evidence: Partial<AcceptedEvidence>): Promise<AcceptedEvidence> => {
     const whole: AcceptedEvidence = {
       digest: MEASUREMENT_OLD,
@@ -95,12 +105,13 @@ export async function openUpdateWorld(): Promise<UpdateWorld> {
     opened,
     repositories,
     writer,
-    rollouts: new Rollouts(ports),
+    rollouts: new Rollouts(approved),
     jobs: new DeviceJobs(ports),
     control: new ControlJobs(ports),
     proof,
     deadlines: new Deadlines(ports),
     refusedManifests,
+    unrehearsed,
     restricted,
     async addProduct(change = {}) {
       const product = newProduct(clock.now(), change);

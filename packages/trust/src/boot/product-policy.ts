@@ -18,6 +18,7 @@ import type {
 } from '../ports/index.ts';
 import { actorOf, type OperatorPrincipal, type SystemPrincipal } from '../principal.ts';
 import { isOlder, type Minimum, shortfallOf } from './minimum.ts';
+import { checkBooting } from './rehearsal-world.ts';
 
 export interface ProductPolicyPorts {
   readonly clock: Clock;
@@ -73,7 +74,7 @@ export class ProductPolicy {
     this.#ports = ports;
   }
 
-  /** @throws `identity.bad_product`, `identity.product_exists` */
+  /** @throws `identity.bad_product`, `identity.product_exists`, `boot.bad_option` for its chip */
   async create(principal: ProductActor, wish: ProductWish): Promise<ProductRecord> {
     const product: ProductRecord = {
       tenant: principal.tenant,
@@ -152,6 +153,26 @@ export class ProductPolicy {
       change: { enrollment },
       action: 'product.enrollment_set',
       details: { ...enrollment },
+    });
+  }
+
+  /**
+   * Chooses the virtual chip its releases are rehearsed in; those of before are rehearsed anew when they are next
+   * rolled out.
+   *
+   * @throws `boot.bad_option` for a chip or strategy that does not boot its images
+   */
+  async setChip(
+    principal: ProductActor,
+    name: string,
+    wish: { readonly chip: string; readonly strategy?: string | undefined },
+  ): Promise<ProductRecord> {
+    const product = await this.show(principal.tenant, name);
+    const { chip, strategy } = checkBooting(product.boot.format, wish);
+    return this.#change(principal, product, {
+      change: { boot: { ...product.boot, chip, strategy } },
+      action: 'product.chip_set',
+      details: { chip, strategy },
     });
   }
 
@@ -241,7 +262,7 @@ export class ProductPolicy {
 }
 
 function checkProduct(product: ProductRecord): void {
-  const { name, hardwareRevisions, certificateDays } = product;
+  const { boot, name, hardwareRevisions, certificateDays } = product;
   const good =
     // One name for the product, its provisioning template and its manifests: a product nothing can be signed for is none.
     TEMPLATE_NAME.test(name) &&
@@ -252,6 +273,7 @@ function checkProduct(product: ProductRecord): void {
     certificateDays >= 1 &&
     certificateDays <= 365;
   if (!good) throw new HoldfastError('identity.bad_product');
+  if (boot.chip !== undefined || boot.strategy !== undefined) checkBooting(boot.format, boot);
 }
 
 function riseOf(from: string | undefined, to: string | undefined): -1 | 0 | 1 {

@@ -112,11 +112,26 @@ export function bootingOf(
   { bytes, securityCounter }: AcceptedImage,
   wish: BootingWish,
 ): Booting {
+  const holding = world.chips.find((chip) => counterCeiling(CHIPS[chip].counter) >= (securityCounter ?? 0));
+  return booting(world, wish, world.chipOf?.(bytes) ?? holding ?? world.chips[0]);
+}
+
+/**
+ * The chip and the way to boot of a product that names them.
+ *
+ * @throws `boot.bad_option` as {@link bootingOf}, and for a format that no virtual chip boots
+ */
+export function checkBooting(format: ImageFormatName, wish: BootingWish): Booting {
+  const world = REHEARSAL_WORLDS[format];
+  if (world === undefined) throw new HoldfastError('boot.bad_option', { option: 'chip', format });
+  return booting(world, wish, world.chips[0]);
+}
+
+function booting(world: RehearsalWorld, wish: BootingWish, usual: ChipId): Booting {
   const named = world.chips.find((chip) => chip === wish.chip);
   if (wish.chip !== undefined && named === undefined)
     throw new HoldfastError('boot.bad_option', { option: 'chip', allowed: world.chips.join(' ') });
-  const holding = world.chips.find((chip) => counterCeiling(CHIPS[chip].counter) >= (securityCounter ?? 0));
-  const chip = named ?? world.chipOf?.(bytes) ?? holding ?? world.chips[0];
+  const chip = named ?? usual;
   const strategies: readonly StrategyName[] = CHIPS[chip].strategies;
   const strategy = strategies.find((name) => name === (wish.strategy ?? strategies[0]));
   if (strategy === undefined)

@@ -11,6 +11,9 @@ export interface BootLayout {
   readonly slotSize: number;
   /** Smallest write of the flash, in bytes. */
   readonly align: number;
+  /** The virtual chip its releases are rehearsed in, and how that boots; the usual ones of the format when undefined. */
+  readonly chip?: string | undefined;
+  readonly strategy?: string | undefined;
 }
 
 /** What enrolling a product's devices asks beyond the rules that hold for all. */

@@ -209,10 +209,30 @@ export interface ExecutionRepository {
   changing(from: ExecutionRecord, change: ExecutionChange): Write;
 }
 
+/** What the rehearsal of a release found last. */
+export interface RehearsalRecord {
+  readonly tenant: Tenant;
+  readonly releaseId: string;
+  /** Digest of all it was about: image, firmware in the field, keys, chip. Another one asks for another rehearsal. */
+  readonly subjectSha256: Sha256Hex;
+  readonly result: 'passed' | 'refused' | 'partial';
+  /** JSON text of the report. */
+  readonly report: string;
+  readonly rehearsedAt: EpochMs;
+  readonly rehearsedBy: string;
+}
+
+export interface RehearsalRepository {
+  find(tenant: Tenant, releaseId: string): Promise<RehearsalRecord | undefined>;
+  /** Takes the place of an earlier one. */
+  keeping(record: RehearsalRecord): Write;
+}
+
 export interface UpdateRepositories {
   readonly releases: ReleaseRepository;
   readonly releaseRoots: ReleaseRootRepository;
   readonly rollouts: RolloutRepository;
   readonly jobs: JobRepository;
   readonly executions: ExecutionRepository;
+  readonly rehearsals: RehearsalRepository;
 }

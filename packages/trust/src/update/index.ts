@@ -23,6 +23,7 @@ export { FileStreams, type StreamAnswer, type StreamBlock, type StreamWish } fro
 export { FIRMWARE_FILE_ID, type JobDocument, type ManifestJudge } from './job-documents.ts';
 export { Proof, type ProofPorts, type ProvingEvidence } from './proof.ts';
 export { judgeProof, type ProofVerdict } from './proof-rule.ts';
+export { type Rehearser, Rehearsals, type RehearsalStanding, type RehearsalsPorts } from './rehearsals.ts';
 export { type RolloutPlan, Rollouts, type RolloutsPorts, type RolloutWish } from './rollouts.ts';
 export { Manifests, manifestPayload } from './manifests.ts';
 export {

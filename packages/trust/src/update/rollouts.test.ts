@@ -53,6 +53,13 @@ describe('a rollout', () => {
     });
   });
 
+  it('does not start when the rehearsal of its release refused it', async () => {
+    await world.addDevice('a');
+    world.unrehearsed.add('r1');
+    await expect(start()).rejects.toEqual(coded('boot.rehearsal_refused'));
+    expect((await world.rollouts.list('default', { limit: 10 })).rows).toEqual([]);
+  });
+
   it('queues its targets alone and tells each of them', async () => {
     await world.addDevice('a');
     await world.addDevice('b', { state: 'revoked' });

@@ -29,7 +29,12 @@ import { type PlannedDevice, type PlanWish, planPage } from './rollout-plan.ts';
 import { RolloutQueue } from './rollout-queue.ts';
 import { RolloutStop } from './rollout-stop.ts';
 
-export interface RolloutsPorts extends UpdateRepositories {
+interface ReleaseApproval {
+  /** @throws `boot.rehearsal_refused` and why a rehearsal came to no end */
+  require(principal: Actor, release: ReleaseRecord): Promise<void>;
+}
+
+export interface RolloutsPorts extends Omit<UpdateRepositories, 'rehearsals'> {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: Store;
@@ -39,6 +44,8 @@ export interface RolloutsPorts extends UpdateRepositories {
   readonly devices: DeviceRepository;
   readonly postures: PostureRepository;
   readonly products: ProductRepository;
+  /** What a release must pass before it goes to any device. */
+  readonly rehearsals: ReleaseApproval;
   /** HTTPS address of a job's file on the device listener. */
   readonly artifactUrl: (jobId: string) => string;
 }
@@ -84,7 +91,8 @@ export class Rollouts {
   /**
    * Starts a rollout: its executions are queued when this resolves.
    *
-   * @throws `update.unknown_release`, `update.release_cancelled`, `update.counter_below_floor`, `update.no_targets`
+   * @throws `update.unknown_release`, `update.release_cancelled`, `update.counter_below_floor`, `update.no_targets`,
+   * `boot.rehearsal_refused`, `boot.rehearsal_cancelled`, `boot.rehearsal_failed`
    */
   async create(principal: Actor, wish: RolloutWish): Promise<RolloutRecord> {
     const { tenant } = principal;
@@ -99,6 +107,7 @@ export class Rollouts {
     if (!(await this.#reachesAnyone({ tenant, target: wish.target, release, product }))) {
       throw new HoldfastError('update.no_targets', { release: wish.releaseId });
     }
+    await this.#ports.rehearsals.require(principal, release);
     const rollout = this.#newRollout(principal, release, wish.target);
     await this.#ports.store.commit(this.#creation(rollout, release, wish));
     await this.#queue.run(rollout, { release, product });

@@ -22,6 +22,7 @@ type ProductOperation =
   | 'products.show'
   | 'products.set-evidence'
   | 'products.set-enrollment'
+  | 'products.set-chip'
   | 'products.preview-minimum'
   | 'products.raise-minimum'
   | 'trust-anchors.show';
@@ -49,6 +50,8 @@ export function productHandlers(ports: ProductHandlerPorts): Pick<ManagementHand
       viewOf(await products.setEvidence(principal, product, body)),
     'products.set-enrollment': async ({ product, body }, { principal }) =>
       viewOf(await products.setEnrollment(principal, product, body)),
+    'products.set-chip': async ({ product, body }, { principal }) =>
+      viewOf(await products.setChip(principal, product, body)),
     'products.preview-minimum': async ({ product, body }, { principal }) => {
       const preview = await products.previewMinimum(principal.tenant, product, minimumOf(body));
       return { restricts: preview.restricts, devices: [...preview.devices] };

@@ -1,8 +1,8 @@
-import type { ReleaseDetail } from '@holdfast/api';
-import { type JsonValue, parseStrictJson } from '@holdfast/kernel';
+import type { Rehearsal, ReleaseDetail } from '@holdfast/api';
+import { formatRfc3339, type JsonValue, parseStrictJson } from '@holdfast/kernel';
 import type { ReleaseRecord, RolloutRecord, Tenant } from '@holdfast/trust/ports';
 import type { OperatorPrincipal } from '@holdfast/trust/principal';
-import type { ControlJobs, Releases, Rollouts } from '@holdfast/trust/update';
+import type { ControlJobs, Rehearsals, RehearsalStanding, Releases, Rollouts } from '@holdfast/trust/update';
 import type { ManagementHandlers } from '../handler-types.ts';
 import { pageOf } from './page.ts';
 import { viewExecution, viewRelease, viewRollout } from './views.ts';
@@ -18,6 +18,7 @@ interface StoredUpload {
 export interface UpdateHandlerPorts {
   readonly releases: Releases;
   readonly rollouts: Rollouts;
+  readonly rehearsals: Rehearsals;
   readonly jobs: ControlJobs;
   readonly uploads: { store(principal: OperatorPrincipal, octets: AsyncIterable<Uint8Array>): Promise<StoredUpload> };
   /** What the verifier reads in the release's image. */
@@ -33,6 +34,9 @@ type UpdateOperation =
   | 'releases.show'
   | 'releases.image'
   | 'releases.cancel'
+  | 'releases.rehearsal'
+  | 'releases.rehearse'
+  | 'releases.cancel-rehearsal'
   | 'rollouts.plan'
   | 'rollouts.create'
   | 'rollouts.list'
@@ -43,7 +47,7 @@ type UpdateOperation =
   | 'jobs.cancel';
 
 export function updateHandlers(ports: UpdateHandlerPorts): Pick<ManagementHandlers, UpdateOperation> {
-  const { releases, rollouts, jobs, uploads } = ports;
+  const { rehearsals, releases, rollouts, jobs, uploads } = ports;
   const rolloutView = async (tenant: Tenant, rollout: RolloutRecord) =>
     viewRollout(rollout, await rollouts.counts(tenant, rollout.rolloutId));
 
@@ -51,7 +55,10 @@ export function updateHandlers(ports: UpdateHandlerPorts): Pick<ManagementHandle
     'artifacts.upload': async ({ octets }, { principal }) => uploads.store(principal, octets),
     'releases.create': async ({ body }, { principal }) => {
       const { securityCounter: counter, hardwareRevision, ...wish } = body;
-      return viewRelease(await releases.create(principal, { ...wish, hardwareRevision, counter }));
+      const release = await releases.create(principal, { ...wish, hardwareRevision, counter });
+      // A rollout that follows at once waits for this one and starts no other.
+      rehearsals.begin(principal, release);
+      return viewRelease(release);
     },
     'releases.list': async ({ query }, { principal }) => {
       const page = await releases.list(principal.tenant, query);
@@ -63,11 +70,25 @@ export function updateHandlers(ports: UpdateHandlerPorts): Pick<ManagementHandle
         ...viewRelease(release),
         manifest: parseStrictJson(release.manifest),
         image: await ports.imageFacts(release),
+        rehearsal: viewRehearsal(await rehearsals.standing(release)),
       };
     },
     'releases.image': async ({ release }, { principal }) =>
       ports.imageBytes(await releases.show(principal.tenant, release)),
     'releases.cancel': async ({ release }, { principal }) => viewRelease(await releases.cancel(principal, release)),
+
+    'releases.rehearsal': async ({ release }, { principal }) =>
+      viewRehearsal(await rehearsals.standing(await releases.show(principal.tenant, release))),
+    'releases.rehearse': async ({ release: id }, { principal }) => {
+      const release = await releases.show(principal.tenant, id);
+      rehearsals.begin(principal, release);
+      return viewRehearsal(await rehearsals.standing(release));
+    },
+    'releases.cancel-rehearsal': async ({ release: id }, { principal }) => {
+      const release = await releases.show(principal.tenant, id);
+      await rehearsals.cancel(release);
+      return viewRehearsal(await rehearsals.standing(release));
+    },
 
     'rollouts.plan': async ({ body }, { principal }) => {
       const plan = await rollouts.plan(principal.tenant, { releaseId: body.releaseId, target: targetOf(body) });
@@ -107,6 +128,13 @@ export function updateHandlers(ports: UpdateHandlerPorts): Pick<ManagementHandle
     },
     'jobs.cancel': async ({ job }, { principal }) => ({ jobId: job, ...(await jobs.cancel(principal, job)) }),
   };
+}
+
+function viewRehearsal(standing: RehearsalStanding): Rehearsal {
+  if (standing.kind === 'none') return { state: 'none' };
+  if (standing.kind === 'running') return { state: 'running', progress: { ...standing.progress } };
+  const { result, report, rehearsedAt } = standing.record;
+  return { state: result, report: JSON.parse(report) as Rehearsal['report'], at: formatRfc3339(rehearsedAt) };
 }
 
 function targetOf(body: { readonly group?: string | undefined; readonly devices?: readonly string[] | undefined }) {
