@@ -25,6 +25,7 @@ export * from './schemas/revocation.ts';
 export * from './schemas/shadow.ts';
 export * from './schemas/sink.ts';
 export * from './schemas/system.ts';
+export * from './schemas/rehearsal.ts';
 export * from './schemas/renewal.ts';
 export * from './schemas/tpm.ts';
 export * from './schemas/template.ts';

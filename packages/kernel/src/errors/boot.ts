@@ -97,6 +97,20 @@ export const BOOT_ERRORS = {
     ...REFUSED,
     next: 'sign it without the non-bootable mark',
   },
+  'boot.rehearsal_cancelled': {
+    message: 'the rehearsal of the release was cancelled',
+    http: 409,
+    exit: 75,
+    retry: true,
+    next: 'start it again with: holdfast update release rehearse RELEASE',
+  },
+  'boot.rehearsal_failed': {
+    message: 'the rehearsal of the release ended without a report',
+    http: 503,
+    exit: 75,
+    retry: true,
+    next: 'start it again with: holdfast update release rehearse RELEASE; the log says why it ended',
+  },
   'boot.rehearsal_refused': {
     message: 'the release did not pass its rehearsal in the virtual chip of its product',
     ...REFUSED,

@@ -44,6 +44,7 @@ import {
   FileStreams,
   Manifests,
   Proof,
+  Rehearsals,
   type ReleaseFiles,
   ReleaseRoots,
   Releases,
@@ -55,6 +56,7 @@ import { identityRepositories } from '../persistence/repositories/identity.ts';
 import { postureRepositories } from '../persistence/repositories/posture.ts';
 import { updateRepositories } from '../persistence/repositories/update.ts';
 import { Webhooks } from '../engines/hooks/webhooks.ts';
+import { ThreadRehearser } from '../engines/rehearsal/thread-rehearser.ts';
 import type { Foundation } from './foundation.ts';
 import { openPasswordKey } from './password-key.ts';
 import { ImageKeys } from './image-keys.ts';
@@ -246,7 +248,9 @@ async function openUpdate(
   const access = new ArtifactAccess({ ...shared, files });
   const manifests = new Manifests({ roots });
   const jobs = new DeviceJobs({ ...shared, writer, manifests, posture: postures });
-  const rollouts = new Rollouts({ ...shared, writer, artifactUrl });
+  const rehearsals = new Rehearsals({ ...shared, files, keys: images, rehearser: new ThreadRehearser() });
+  closers.add('rehearsals', () => rehearsals.close());
+  const rollouts = new Rollouts({ ...shared, rehearsals, writer, artifactUrl });
   const control = new ControlJobs({ ...shared, writer });
   const proof = new Proof({ ...shared, writer });
   const deadlines = new Deadlines({ ...shared, writer });
@@ -262,6 +266,7 @@ async function openUpdate(
     jobs,
     rollouts,
     control,
+    rehearsals,
     streams: new FileStreams({ access }),
     releases: new Releases({
       ...shared,

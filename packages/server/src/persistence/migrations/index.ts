@@ -14,6 +14,7 @@ import { PROVISIONING_0012 } from './0012-provisioning.ts';
 import { TPM_0014 } from './0014-tpm.ts';
 import { CLUSTER_0018 } from './0018-cluster.ts';
 import { RENEWAL_0016 } from './0016-renewal.ts';
+import { REHEARSALS_0017 } from './0017-rehearsals.ts';
 
 /** Every step of the schema. A room adds its own under the next free number. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -31,5 +32,6 @@ export const MIGRATIONS: readonly Migration[] = [
   PROVISIONING_0012,
   TPM_0014,
   RENEWAL_0016,
+  REHEARSALS_0017,
   CLUSTER_0018,
 ];

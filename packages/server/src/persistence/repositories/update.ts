@@ -21,6 +21,7 @@ import { compileWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
 import { type PositionArgs, parsePosition, positionOf } from './update-position.ts';
 import { SqlReleaseRepository, SqlReleaseRootRepository } from './update-releases.ts';
+import { SqlRehearsalRepository } from './update-rehearsals.ts';
 import { SqlJobRepository, SqlRolloutRepository } from './update-rollouts.ts';
 
 const MAX_PENDING = 1000;
@@ -161,6 +162,7 @@ export function updateRepositories(reader: Reader): UpdateRepositories {
     rollouts: new SqlRolloutRepository(reader),
     jobs: new SqlJobRepository(reader),
     executions: new SqlExecutionRepository(reader),
+    rehearsals: new SqlRehearsalRepository(reader),
   };
 }
 

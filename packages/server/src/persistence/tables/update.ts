@@ -90,10 +90,23 @@ export interface JobExecutionTable {
   revision: number;
 }
 
+export interface ReleaseRehearsalTable {
+  tenant: string;
+  release_id: string;
+  /** Hex SHA-256. */
+  subject_sha256: string;
+  result: string;
+  /** JSON `RehearsalReport`. */
+  report: string;
+  rehearsed_at: number;
+  rehearsed_by: string;
+}
+
 export interface UpdateTables {
   releases: ReleaseTable;
   release_roots: ReleaseRootTable;
   rollouts: RolloutTable;
   jobs: JobTable;
   job_executions: JobExecutionTable;
+  release_rehearsals: ReleaseRehearsalTable;
 }
