@@ -16,16 +16,19 @@ import { encodePem } from '@holdfast/wire/pem';
 import { Closers } from './compose/closers.ts';
 import { openFoundation } from './compose/foundation.ts';
 import { openGateway } from './compose/gateway.ts';
+import { credentialKeeper } from './compose/issuing-key.ts';
 import { openManagement } from './compose/management.ts';
 import { openRooms } from './compose/rooms.ts';
 import { startWatches } from './compose/watches.ts';
 import type { Config } from './config/index.ts';
+import type { ReplacedEngines } from './engines/keys/open-key-engines.ts';
 import { OCSP_PATH } from './protocols/ocsp/index.ts';
 
 export interface ServerPorts {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
+  readonly keyEngines?: ReplacedEngines;
 }
 
 /** A server that answers on all its ports. */
@@ -48,10 +51,10 @@ const ROOT_FILE = 'root-ca.pem';
  * `storage.root_key_missing`, `server.port_taken`, …
  */
 export async function startServer(config: Config, ports: ServerPorts = {}): Promise<RunningServer> {
-  const { clock = systemClock, random = systemRandom, log = silentLog } = ports;
+  const { clock = systemClock, random = systemRandom, log = silentLog, keyEngines } = ports;
   const closers = new Closers(log);
   try {
-    return await openAll(config, { clock, random, log, closers, tenant: DEFAULT_TENANT });
+    return await openAll(config, { clock, random, log, closers, tenant: DEFAULT_TENANT, keyEngines });
   } catch (error) {
     await closers.closeAll();
     throw error;
@@ -69,11 +72,20 @@ async function openAll(config: Config, ports: Parameters<typeof openFoundation>[
   });
   startWatches(foundation, rooms);
   const serverIdentity = new ServerIdentity(
-    { clock, log, keyOwners: rooms.repositories.keyOwners, authority: rooms.authority },
+    {
+      clock,
+      log,
+      keyOwners: rooms.repositories.keyOwners,
+      authority: rooms.authority,
+      keeper: rooms.issuingKeyReference === undefined ? undefined : credentialKeeper(foundation),
+    },
     config.names,
   );
   const credential = await serverIdentity.start();
   closers.add('server certificate', () => serverIdentity.close());
+  foundation.engines.onHealth(({ kind }) => {
+    if (kind === 'answers') void serverIdentity.retry();
+  });
 
   const gateway = await openGateway(foundation, rooms, credential);
   const management = await openManagement(foundation, rooms, gateway, credential);

@@ -8,6 +8,8 @@ import { Artifacts, IntegrityPatrol, Keyring, SealedFields, SealedKeys } from '@
 import type { Config } from '../config/index.ts';
 import { FileBlobs } from '../engines/blobs/file-blobs.ts';
 import { FileCheckpoints } from '../engines/checkpoints/file-checkpoints.ts';
+import type { KeyEngines } from '../engines/keys/key-engines.ts';
+import { openKeyEngines, type ReplacedEngines } from '../engines/keys/open-key-engines.ts';
 import { loadRootKey } from '../engines/keys/root-key.ts';
 import { type DataFolderLock, lockDataFolder } from '../engines/lock/data-folder.ts';
 import { type OpenStore, openStore } from '../persistence/index.ts';
@@ -24,6 +26,8 @@ export interface FoundationPorts {
   readonly log: Log;
   readonly closers: Closers;
   readonly tenant: Tenant;
+  /** Instead of tokens and key services. */
+  readonly keyEngines?: ReplacedEngines | undefined;
 }
 
 /** What every room stands on: the locked folder, the store, keys, blobs and the log. */
@@ -34,6 +38,7 @@ export interface Foundation extends FoundationPorts {
   readonly keyring: Keyring;
   readonly fields: SealedFields;
   readonly keys: SealedKeys;
+  readonly engines: KeyEngines;
   readonly sealedRecords: SealedRepository;
   readonly blobs: BlobEngine;
   readonly artifacts: Artifacts;
@@ -82,7 +87,17 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
   await keyring.start();
   const fields = new SealedFields(keyring, random);
   const sealedRecords = new SqlSealedRecords(reader);
+  const engines = openKeyEngines({
+    clock,
+    pkcs11Module: config.pkcs11Module,
+    pkcs11Pin: config.pkcs11Pin,
+    environment: process.env,
+    instead: ports.keyEngines?.engines,
+    limits: ports.keyEngines?.limits,
+  });
+  closers.add('key engines', () => engines.close());
   const keys = new SealedKeys({
+    engine: engines,
     keyring,
     fields,
     keyPairs: new SqlKeyPairs(reader),
@@ -131,6 +146,7 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
     keyring,
     fields,
     keys,
+    engines,
     sealedRecords,
     blobs,
     artifacts,

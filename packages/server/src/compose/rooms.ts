@@ -58,6 +58,7 @@ import { updateRepositories } from '../persistence/repositories/update.ts';
 import { Webhooks } from '../engines/hooks/webhooks.ts';
 import { ThreadRehearser } from '../engines/rehearsal/thread-rehearser.ts';
 import type { Foundation } from './foundation.ts';
+import { watchIssuingKey } from './issuing-key.ts';
 import { openPasswordKey } from './password-key.ts';
 import { ImageKeys } from './image-keys.ts';
 
@@ -109,6 +110,7 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     { ...shared, keys: authorityKeys(foundation) },
     { tenant, organization: ORGANIZATION, crlUri: addresses.crlUri, ocspUri: addresses.ocspUri },
   );
+  const issuingKeyReference = await watchIssuingKey(foundation, authority, repositories.keyOwners);
   const registry = new Registry(shared);
   const revocation = new Revocation(shared);
   const revocationList = new RevocationList({ ...shared, authority, crlUri: addresses.crlUri });
@@ -128,6 +130,7 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
   closers.add('renewal campaigns', () => turns.close());
   return {
     authority,
+    issuingKeyReference,
     registry,
     revocation,
     massRevocation: new MassRevocation({ ...shared, revocation }),
@@ -167,9 +170,10 @@ function challengeKeyOf(foundation: Foundation): Uint8Array {
   return derivedKey(foundation, 'tpm-challenges');
 }
 
-function authorityKeys({ keys, database }: Foundation): AuthorityKeys {
+function authorityKeys({ keys, database, config }: Foundation): AuthorityKeys {
   return {
-    creating: (wish) => keys.creating(wish),
+    creating: ({ profile, ...wish }) =>
+      keys.creating({ ...wish, reference: profile === 'issuing' ? config.issuingKey : undefined }),
     signer: (tenant, keyId) => keys.signer(tenant, keyId),
     async destroy({ tenant, keyId, actor }) {
       const record = await keys.find(tenant, keyId);

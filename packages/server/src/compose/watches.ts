@@ -1,5 +1,6 @@
-import { toHoldfastError } from '@holdfast/kernel';
+import { formatRfc3339, toHoldfastError } from '@holdfast/kernel';
 import type { OcspSignerHealth, RevocationListHealth } from '@holdfast/trust/identity';
+import type { KeyHealth } from '../engines/keys/key-engines.ts';
 import type { Foundation } from './foundation.ts';
 import type { Rooms } from './rooms.ts';
 
@@ -21,7 +22,7 @@ const OCSP_WORDS: Readonly<Record<Exclude<OcspSignerHealth, 'fresh'>, string>> =
 
 /** Looks after what fails quietly: the revocation list's life, the audit log's integrity, stored artifacts. */
 export function startWatches(foundation: Foundation, rooms: Rooms): void {
-  const { clock, closers, alarms, database } = foundation;
+  const { clock, closers, alarms, database, engines } = foundation;
   const crl = clock.every(CRL_CHECK_MS, () => void checkRevocationList(foundation, rooms));
   const ocsp = clock.every(CRL_CHECK_MS, () => checkOcspSigner(foundation, rooms));
   const audit = clock.every(AUDIT_CHECK_MS, () => void checkAuditLog(foundation));
@@ -33,6 +34,7 @@ export function startWatches(foundation: Foundation, rooms: Rooms): void {
       );
     }
   });
+  engines.onHealth((health) => keyChanged(foundation, rooms, health));
   closers.add('watches', () => {
     crl.cancel();
     ocsp.cancel();
@@ -49,6 +51,23 @@ async function checkRevocationList({ alarms, log }: Foundation, { revocationList
   } catch (error) {
     log.warn('the revocation list could not be looked at', { code: toHoldfastError(error).code });
   }
+}
+
+/** What waited for the key is made up for as soon as it signs again. */
+function keyChanged({ alarms }: Foundation, { revocationList, ocspSigner }: Rooms, health: KeyHealth): void {
+  const alarm = `storage.key_engine ${health.reference}`;
+  if (health.kind === 'answers') {
+    alarms.clear(alarm);
+    revocationList.retry();
+    void ocspSigner.retry();
+    return;
+  }
+  const { error, since, reference } = health;
+  const reason = typeof error.details['reason'] === 'string' ? ` (${error.details['reason']})` : '';
+  alarms.raise(
+    alarm,
+    `key ${reference} does not sign since ${formatRfc3339(since)}: ${error.code}${reason}; what it signs waits, devices keep working`,
+  );
 }
 
 function checkOcspSigner({ alarms }: Foundation, { ocspSigner }: Rooms): void {

@@ -52,6 +52,35 @@ export const CONFIG_FIELDS = {
       'reference to the 32-byte root key: file:PATH, env:NAME or systemd:NAME; by default DATA.root-key beside the folder',
     reference: true,
   }),
+  issuingKey: field<string | undefined>({
+    schema: z
+      .string()
+      .regex(/^(pkcs11|kms):.+$/)
+      .optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_ISSUING_KEY',
+    flag: 'issuing-key',
+    words:
+      'P-256 key that the issuing authority is founded on at the first start: pkcs11:token=LABEL;object=LABEL, kms:ARN or kms:alias/NAME?region=NAME; by default one made and sealed here',
+  }),
+  pkcs11Module: field<string | undefined>({
+    schema: z.string().startsWith('/').optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_PKCS11_MODULE',
+    flag: 'pkcs11-module',
+    words: "path of the token maker's PKCS #11 module; needs the package pkcs11js",
+  }),
+  pkcs11Pin: field<string | undefined>({
+    schema: z
+      .string()
+      .regex(/^(file|env):.+$/)
+      .optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_PKCS11_PIN',
+    flag: 'pkcs11-pin',
+    words: "reference to the token's user PIN: file:PATH or env:NAME",
+    reference: true,
+  }),
   store: field<string | undefined>({
     schema: z
       .string()
@@ -97,6 +126,42 @@ export const CONFIG_FIELDS = {
     flag: 'blobs',
     words:
       "bucket to keep sealed firmware in: s3://BUCKET/PREFIX?endpoint=URL&region=NAME, credentials from where Amazon's own tools take them; by default files in the data folder",
+  }),
+  bus: field<string | undefined>({
+    schema: z
+      .string()
+      .regex(/^(nats|tls):\/\/(?![^/?#]*@).+$/)
+      .optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_BUS',
+    flag: 'bus',
+    words:
+      'NATS that carries messages between servers on one store: nats://HOST:PORT or tls://HOST:PORT, several separated by commas; alone unless given',
+  }),
+  busCredentials: field<string | undefined>({
+    schema: z
+      .string()
+      .regex(/^(file|env):.+$/)
+      .optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_BUS_CREDENTIALS',
+    flag: 'bus-credentials',
+    words: 'reference to a NATS credentials file, to USER:PASSWORD or to a token: file:PATH or env:NAME',
+    reference: true,
+  }),
+  busCa: field<string | undefined>({
+    schema: z.string().min(1).optional(),
+    fallback: undefined,
+    env: 'HOLDFAST_BUS_CA',
+    flag: 'bus-ca',
+    words: 'PEM file of the authorities that the bus may have its certificate from',
+  }),
+  busPlaintext: field({
+    schema: Switch,
+    fallback: false,
+    env: 'HOLDFAST_BUS_PLAINTEXT',
+    flag: 'bus-plaintext',
+    words: 'whether the way to the bus may leave this machine without TLS; what is said there is sealed all the same',
   }),
   listen: field({
     schema: z.ipv4().or(z.ipv6()).or(z.literal('localhost')),

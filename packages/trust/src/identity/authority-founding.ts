@@ -1,5 +1,5 @@
 import { fingerprint, issueFrom, newSerial, prepareIssuance, type Signer, sha256, validityFor } from '@holdfast/crypto';
-import { type Clock, encodeHex, type Random } from '@holdfast/kernel';
+import { type Clock, encodeHex, HoldfastError, type Random } from '@holdfast/kernel';
 import { type Certificate, decodeCertificate } from '@holdfast/wire/x509';
 import type {
   AuditLog,
@@ -74,7 +74,9 @@ export async function foundAuthorities(ports: AuthorityPorts, options: Authority
   for (const profile of ['root', 'issuing'] as const) {
     const row = AUTHORITY_PROFILES[profile];
     const keyId = `ca-${profile}-${encodeHex(ports.random.bytes(8))}`;
-    const key = await ports.keys.creating({ tenant: options.tenant, keyId, actor: 'system' });
+    const key = await ports.keys.creating({ profile, tenant: options.tenant, keyId, actor: 'system' });
+    // Small devices verify nothing else.
+    if (key.signer.algorithm !== 'ecdsa-p256-sha256') throw new HoldfastError('identity.weak_key');
     const issuer = parent?.authority;
     const signer = parent?.signer ?? key.signer;
     const subjectName = [

@@ -3,8 +3,9 @@ import type { AuditActor, Tenant, Write } from '../ports/index.ts';
 
 /** Where the keys of authorities are: sealed in the store, in a token, or in a service. */
 export interface AuthorityKeys {
-  /** Makes a P-256 key; it exists once the writes are committed. */
+  /** Makes or finds a P-256 key for one authority; it is taken in once the writes are committed. */
   creating(wish: {
+    readonly profile: 'root' | 'issuing';
     readonly tenant: Tenant;
     readonly keyId: string;
     readonly actor: AuditActor;

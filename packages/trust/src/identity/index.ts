@@ -116,7 +116,12 @@ export {
   type RevocationListLimits,
   type RevocationListPorts,
 } from './revocation-list.ts';
-export { type ServerCredential, ServerIdentity, type ServerIdentityPorts } from './server-identity.ts';
+export {
+  type CredentialKeeper,
+  type ServerCredential,
+  ServerIdentity,
+  type ServerIdentityPorts,
+} from './server-identity.ts';
 export {
   type KeptTemplate,
   type TemplateChange,

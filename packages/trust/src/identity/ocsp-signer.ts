@@ -49,8 +49,13 @@ export class OcspSigner {
   async start(): Promise<void> {
     await this.#renew();
     this.#timer = this.#ports.clock.every(CHECK_MS, () => {
-      if (this.health() !== 'fresh') void this.#renew();
+      void this.retry();
     });
+  }
+
+  /** Renews now what is due, as when the authority's key signs again. Never rejects. */
+  async retry(): Promise<void> {
+    if (this.health() !== 'fresh') await this.#renew();
   }
 
   async close(): Promise<void> {

@@ -31,6 +31,8 @@ export interface RevocationListLimits {
   readonly refreshMs: number;
   /** Revocations within this time share one list. */
   readonly gatherMs: number;
+  /** Until a list that could not be signed or stored is tried again. */
+  readonly retryMs: number;
 }
 
 const HOUR_MS = 3_600_000;
@@ -38,6 +40,7 @@ export const REVOCATION_LIST_LIMITS: RevocationListLimits = {
   lifeMs: 24 * HOUR_MS,
   refreshMs: 6 * HOUR_MS,
   gatherMs: 500,
+  retryMs: 60_000,
 };
 
 interface Entry {
@@ -73,6 +76,9 @@ export class RevocationList {
   readonly #limits: RevocationListLimits;
   #refresh: Timer | undefined;
   #gathering: Timer | undefined;
+  #retry: Timer | undefined;
+  /** What was to be published when it failed. */
+  #missing: 'changed' | 'all' | undefined;
   #publishing: Promise<unknown> = Promise.resolve();
 
   constructor(ports: RevocationListPorts, limits: RevocationListLimits = REVOCATION_LIST_LIMITS) {
@@ -80,8 +86,10 @@ export class RevocationList {
     this.#limits = limits;
   }
 
+  /** Never rejects: with a key that does not sign the lists of before stay, and `health` says when they are too old. */
   async start(): Promise<void> {
-    await this.publish('all');
+    this.#inBackground('all');
+    await this.#publishing;
     this.#refresh = this.#ports.clock.every(this.#limits.refreshMs, () => this.#inBackground('all'));
   }
 
@@ -89,6 +97,7 @@ export class RevocationList {
     this.#refresh?.cancel();
     this.#gathering?.cancel();
     await this.#publishing;
+    this.#retry?.cancel();
   }
 
   /** Called on every revocation event. */
@@ -98,6 +107,11 @@ export class RevocationList {
       this.#gathering = undefined;
       this.#inBackground('changed');
     });
+  }
+
+  /** Makes up now for what failed, as when the key signs again. */
+  retry(): void {
+    if (this.#missing !== undefined) this.#inBackground(this.#missing);
   }
 
   current(): Promise<PublishedCrl | undefined> {
@@ -240,7 +254,14 @@ export class RevocationList {
   #inBackground(parts: 'changed' | 'all'): void {
     this.#publishing = this.#publishing
       .then(() => this.publish(parts))
+      .then((published) => {
+        if (parts === 'all' || this.#missing === 'changed') this.#missing = undefined;
+        return published;
+      })
       .catch(async (error: unknown) => {
+        this.#missing = this.#missing === 'all' ? 'all' : parts;
+        this.#retry?.cancel();
+        this.#retry = this.#ports.clock.after(this.#limits.retryMs, () => this.retry());
         const health = await this.health().catch(() => 'absent' as const);
         this.#ports.log.error('revocation list not published', { code: toHoldfastError(error).code, health });
       });

@@ -1,14 +1,31 @@
 import { generatePrivateKey, type PrivateKey, sha256 } from '@holdfast/crypto';
-import { type Clock, encodeHex, type EpochMs, type Log, type Timer, toHoldfastError } from '@holdfast/kernel';
+import {
+  type Clock,
+  encodeHex,
+  type EpochMs,
+  HoldfastError,
+  type Log,
+  type Timer,
+  toHoldfastError,
+} from '@holdfast/kernel';
 import type { KeyOwnerRepository } from '../ports/index.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { hostName } from './host-names.ts';
+import { decodeCredential, encodeCredential } from './kept-credential.ts';
 
 export interface ServerIdentityPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly keyOwners: Pick<KeyOwnerRepository, 'inserting'>;
   readonly authority: Pick<CertificateAuthority, 'issue' | 'presentedDer' | 'tenant'>;
+  readonly keeper?: CredentialKeeper | undefined;
+}
+
+/** Holds the last credential, sealed, for a start at which the authority cannot sign. */
+export interface CredentialKeeper {
+  /** Never rejects. */
+  keep(content: Uint8Array): Promise<void>;
+  read(): Promise<Uint8Array | undefined>;
 }
 
 /** What a TLS listener shows. */
@@ -40,10 +57,29 @@ export class ServerIdentity {
     this.#names = [...new Set([...ALWAYS, ...names])];
   }
 
+  /** @throws `identity.ca_unavailable` when the authority cannot sign and no credential in force was kept */
   async start(): Promise<ServerCredential> {
-    const credential = await this.#issue();
-    this.#renewLater(credential);
-    return credential;
+    try {
+      const credential = await this.#issue();
+      this.#renewLater(credential);
+      return credential;
+    } catch (error) {
+      if (!HoldfastError.is(error, 'identity.ca_unavailable')) throw error;
+      const kept = await this.#kept();
+      if (kept === undefined) throw error;
+      this.#renewLater(kept);
+      this.#dueAt = Number.NEGATIVE_INFINITY;
+      return kept;
+    }
+  }
+
+  async #kept(): Promise<ServerCredential | undefined> {
+    const content = await this.#ports.keeper?.read();
+    if (content === undefined) return undefined;
+    const { names, ...credential } = decodeCredential(content);
+    const now = this.#ports.clock.now();
+    const isInForce = now >= credential.notBefore && now < credential.notAfter;
+    return isInForce && names.join() === this.#names.join() ? credential : undefined;
   }
 
   close(): void {
@@ -76,27 +112,30 @@ export class ServerIdentity {
       },
       ({ tenant }) => [keyOwners.inserting({ spkiSha256, tenant, kind: 'server', id: first })],
     );
-    return {
+    const credential = {
       certificateDer: record.der,
       chainDer: authority.presentedDer,
       privateKey,
       notBefore: record.notBefore,
       notAfter: record.notAfter,
     };
+    await this.#ports.keeper?.keep(encodeCredential({ ...credential, names: this.#names }));
+    return credential;
   }
 
   #renewLater(credential: ServerCredential): void {
     const now = this.#ports.clock.now();
     this.#validFrom = credential.notBefore;
     this.#dueAt = now + ((credential.notAfter - now) * 2) / 3;
-    this.#timer = this.#ports.clock.every(CHECK_MS, () => this.#renewWhenDue());
+    // Asked every hour, not once after months: the clock may be set, and timers have an end.
+    this.#timer = this.#ports.clock.every(CHECK_MS, () => void this.retry());
   }
 
-  /** Asked every hour, not once after months: the clock may be set, and timers have an end. */
-  #renewWhenDue(): void {
+  /** Renews now if it is due, as when the authority signs again. Never rejects. */
+  async retry(): Promise<void> {
     const now = this.#ports.clock.now();
     // One made while the clock was ahead is good for nobody once the clock was set right.
-    if (now < this.#validFrom || now >= this.#dueAt) void this.renew();
+    if (now < this.#validFrom || now >= this.#dueAt) await this.renew();
   }
 
   /** Makes a new certificate now, as when its issuers changed. Never rejects. */

@@ -1,3 +1,4 @@
+import type { SignatureAlgorithm } from '@holdfast/crypto';
 import type { EpochMs } from '@holdfast/kernel';
 import type { Sha256Hex, Tenant } from './ids.ts';
 import type { Page, PageRequest, Write } from './store.ts';
@@ -119,6 +120,26 @@ export interface KeyPairRepository {
   inserting(record: KeyPairRecord): Write;
   /** Conflicts unless the row still has `from.state`. */
   changing(from: KeyPairRecord, state: KeyState, at: EpochMs): Write;
+}
+
+/** What a key engine is told to sign: `bytes` whole, hashing is the engine's. */
+export interface KeySignOrder {
+  readonly reference: string;
+  readonly algorithm: SignatureAlgorithm;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Keys whose private halves never come here: in a token or a service, named by reference.
+ *
+ * Errors: `storage.key_unavailable` while it does not answer, `storage.key_engine_refused`,
+ * `storage.key_engine_missing`, `storage.bad_key_reference`, `crypto.unsupported_algorithm`.
+ */
+export interface KeyEngine {
+  /** SubjectPublicKeyInfo DER. */
+  describe(reference: string): Promise<Uint8Array>;
+  /** The signature as a `Signer` gives it. */
+  sign(order: KeySignOrder): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 export type ArtifactState = 'intact' | 'corrupt';

@@ -1,5 +1,6 @@
 export type { NewArtifact } from './artifact-content.ts';
 export { Artifacts, type ArtifactsPorts } from './artifacts.ts';
+export { createEngineSigner, type EngineKey } from './engine-signer.ts';
 export { KEY_MACHINE, type KeyEvent, mayProcess, mayProtect } from './key-states.ts';
 export { Keyring, type KeyringPorts, type KeyVersion } from './keyring.ts';
 export { IntegrityPatrol, type PatrolPorts, type PatrolReport, type PatrolSettings } from './patrol.ts';

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ApiProblem, type ApiClient, type CallInput, type CreatedClaim } from '@holdfast/api';
 import { createCsr, createSigner, generatePrivateKey, type PrivateKey } from '@holdfast/crypto';
-import { createLog, encodeBase64, type LogRecord, type Random } from '@holdfast/kernel';
+import { createLog, encodeBase64, type LogRecord } from '@holdfast/kernel';
 import { decodeCertsOnly } from '@holdfast/wire/cms';
 import { encodePem } from '@holdfast/wire/pem';
-import { type RunningServer, startServer } from '../../compose.ts';
+import { type RunningServer, type ServerPorts, startServer } from '../../compose.ts';
 import { loadConfig } from '../../config/index.ts';
 import type { Issued } from '../../testing/test-authority.ts';
 import { type ConnectOptions, MqttClient } from '../../protocols/gateway/testing/mqtt-client.ts';
@@ -46,9 +46,12 @@ export class TestSystem {
   readonly #clients: MqttClient[] = [];
   #server: RunningServer | undefined;
 
-  static async start(flags: Readonly<Record<string, unknown>> = {}): Promise<TestSystem> {
+  static async start(
+    flags: Readonly<Record<string, unknown>> = {},
+    ports: Pick<ServerPorts, 'random' | 'keyEngines'> = {},
+  ): Promise<TestSystem> {
     const system = new TestSystem(mkdtempSync(path.join(tmpdir(), 'holdfast-system-')));
-    await system.start(flags);
+    await system.start(flags, ports);
     return system;
   }
 
@@ -71,11 +74,14 @@ export class TestSystem {
     return readFileSync(this.server.rootCertificatePath, 'utf8');
   }
 
-  async start(flags: Readonly<Record<string, unknown>> = {}, random?: Random): Promise<void> {
+  async start(
+    flags: Readonly<Record<string, unknown>> = {},
+    ports: Pick<ServerPorts, 'random' | 'keyEngines'> = {},
+  ): Promise<void> {
     const given = { data: this.data, enrollListen: true, ...FREE_PORTS, ...flags };
     const { config } = loadConfig({ environment: {}, flags: given });
     const log = createLog((record) => this.logged.push(record), 'debug');
-    this.#server = await startServer(config, { clock: this.clock, log, ...(random === undefined ? {} : { random }) });
+    this.#server = await startServer(config, { clock: this.clock, log, ...ports });
     this.#ports.clear();
     for (const { name, port } of (await this.#server.status()).listeners) this.#ports.set(name, port);
   }
