@@ -39,6 +39,19 @@ describe('a CMS SignedData', () => {
     expect(() => decodeSignedData(vector(name))).toThrowError(HoldfastError);
   });
 
+  it('refuses one certificate twice, which nobody signed', () => {
+    const signed = decodeSignedData(whole);
+    if (signed.signer.kind !== 'issuer-and-serial') throw new Error('vector');
+    const twice = encodeSignedData({
+      ...signed,
+      ...signed.signer,
+      certificates: [...signed.certificates, ...signed.certificates],
+      digestAlgorithm: encodeAlgorithm(OID.sha256),
+      signatureAlgorithm: encodeAlgorithm(OID.ecdsaWithSha256),
+    });
+    expect(() => decodeSignedData(twice)).toThrowError(expect.objectContaining({ code: 'wire.duplicate' }));
+  });
+
   it('refuses every cut and answers any bytes', () => {
     for (let length = 0; length < whole.length; length++)
       expect(() => decodeSignedData(whole.subarray(0, length))).toThrowError(HoldfastError);

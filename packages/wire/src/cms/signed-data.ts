@@ -70,6 +70,9 @@ function readSignedData(reader: DerReader): SignedData {
   const set = reader.enterOptional(contextConstructed(0), 'certificates');
   const certificates =
     set?.rest('certificates', (item) => item.expect(TAG.sequence, 'certificate').raw, MAX_CERTIFICATES) ?? [];
+  // Nobody signed the set: a second copy would make a second file of the same signature.
+  if (certificates.some((raw, index) => certificates.slice(0, index).some((other) => equalBytes(raw, other))))
+    throw new HoldfastError('wire.duplicate', { field: 'certificates' });
   const infos = reader.enter(TAG.set, 'signerInfos');
   const signer = readSignerInfo(infos.sequence('signerInfo'));
   infos.end('signerInfos');

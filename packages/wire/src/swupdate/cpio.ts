@@ -34,7 +34,7 @@ const FIELDS = [
   'sum',
 ] as const;
 const DIGITS = /^(?:[0-9A-F]{8}|[0-9a-f]{8})$/;
-const FILE_TYPE = 0o170000;
+const PERMISSIONS = 0o7777;
 const REGULAR = 0o100000;
 /** No folder, no hidden file. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9 ._+-]{0,200}$/;
@@ -63,7 +63,7 @@ export function decodeCpioHeader(bytes: Uint8Array, offset: number): CpioHeader 
   if (nameSize < 2 || nameSize > MAX_CPIO_NAME || (kind === 'newc' && sum !== 0))
     throw new HoldfastError('wire.malformed', { field: 'cpio header', offset });
   // The end has no file and no type.
-  if (size > 0 && (value('mode') & FILE_TYPE) !== REGULAR)
+  if (size > 0 && value('mode') - (value('mode') & PERMISSIONS) !== REGULAR)
     throw new HoldfastError('wire.unsupported', { field: 'cpio mode', offset });
   return { kind, size, nameSize, sum };
 }

@@ -57,6 +57,7 @@ describe('a cpio header', () => {
     ['a size that is no number', field(6, '0000000G'), 'wire.malformed'],
     ['a sign', field(6, '-0000001'), 'wire.malformed'],
     ['a link', field(1, '0000A1FF'), 'wire.unsupported'],
+    ['a mode beyond its sixteen bits', field(1, '000181A4'), 'wire.unsupported'],
     ['a sum where there is none', field(12, '00000001'), 'wire.malformed'],
     ['no name', field(11, '00000000'), 'wire.malformed'],
     ['an endless name', field(11, '00000200'), 'wire.malformed'],
