@@ -162,6 +162,27 @@ describe('artifacts', () => {
     }
   });
 
+  it('opened a moment ago need no file, but their row, their state and their key', async () => {
+    const { artifactId } = await bed.artifacts.create(wish(FIRMWARE));
+    expect(await read(artifactId, 0, 10)).toEqual(FIRMWARE.slice(0, 10));
+    const body = bodyOf(artifactId);
+    blobs.contents.delete(artifactId);
+    expect(await read(artifactId, MIB - 5, MIB)).toEqual(FIRMWARE.slice(MIB - 5, MIB));
+    blobs.contents.set(artifactId, body);
+    expect(await read(artifactId, MIB - 5, MIB + 5)).toEqual(FIRMWARE.slice(MIB - 5, MIB + 5));
+
+    const restate = (state: string) => bed.store.commit([compileWrite(query.updateTable('artifacts').set({ state }))]);
+    await restate('corrupt');
+    await expect(read(artifactId, 0, 10)).rejects.toThrowError(coded('storage.corrupt'));
+    await restate('intact');
+    const other = await bed.artifacts.create(wish(SMALL));
+    await read(other.artifactId, 0, 10);
+    await bed.artifacts.delete('default', artifactId, 'operator:alice');
+    expect(await read(artifactId, 0, 10)).toBeUndefined();
+    await bed.keyring.shred('default', 'operator:alice');
+    await expect(read(other.artifactId, 0, 10)).rejects.toThrowError(coded('storage.key_destroyed'));
+  });
+
   it('are gone when deleted', async () => {
     const { artifactId } = await bed.artifacts.create(wish(SMALL));
     await bed.artifacts.delete('default', artifactId, 'operator:alice');

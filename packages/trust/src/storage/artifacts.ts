@@ -114,20 +114,33 @@ export class Artifacts {
     const record = await this.#ports.artifacts.find(tenant, artifactId);
     if (!record) return undefined;
     if (record.state === 'corrupt') throw new HoldfastError('storage.corrupt', { artifactId });
-    const blob = await this.#ports.blobs.open(artifactId);
+    // Of what was opened a moment ago the next range is kept too, most likely: then the file is not needed.
+    let sealed = this.#isAtHand(record) ? undefined : this.#unseal(record);
+    await sealed;
+    return {
+      size: record.size,
+      read: (range) => this.#read(record, async () => (await (sealed ??= this.#unseal(record))).reader, range),
+      close: async () => {
+        const opened = await sealed?.catch(() => undefined);
+        await opened?.blob.close();
+      },
+    };
+  }
+
+  #isAtHand({ tenant, artifactId, keyVersion }: ArtifactRecord): boolean {
+    return this.#pieces.holds(pieceName(artifactId)) && this.#ports.keyring.mayOpen(tenant, keyVersion);
+  }
+
+  async #unseal(record: ArtifactRecord): Promise<{ readonly blob: OpenBlob; readonly reader: SealedReader }> {
+    const { blobs, keyring } = this.#ports;
+    const { artifactId, size, tenant } = record;
+    const blob = await blobs.open(artifactId);
     try {
       if (!blob) throw new HoldfastError('storage.corrupt', { artifactId, reason: 'missing' });
-      const reader = await SealedReader.open(
-        this.#ports.keyring.lookup,
-        contextOf(tenant, artifactId),
-        sourceOf(record, blob),
-      );
-      if (reader.size !== record.size) throw new HoldfastError('storage.corrupt', { artifactId, size: reader.size });
-      return {
-        size: record.size,
-        read: (range) => this.#read(record, reader, range),
-        close: () => blob.close(),
-      };
+      const context = contextOf(tenant, artifactId);
+      const reader = await SealedReader.open(keyring.lookup, context, sourceOf(record, blob));
+      if (reader.size !== size) throw new HoldfastError('storage.corrupt', { artifactId, size: reader.size });
+      return { blob, reader };
     } catch (error) {
       await blob?.close();
       throw await this.#judged(record, error);
@@ -192,7 +205,11 @@ export class Artifacts {
     return swept;
   }
 
-  async #read(record: ArtifactRecord, reader: SealedReader, { start, end }: ByteRange): Promise<Uint8Array> {
+  async #read(
+    record: ArtifactRecord,
+    open: () => Promise<SealedReader>,
+    { start, end }: ByteRange,
+  ): Promise<Uint8Array> {
     const { artifactId, size, tenant } = record;
     if (!(start >= 0 && start <= end && end <= size))
       throw new HoldfastError('storage.bad_range', { start, end, size });
@@ -201,8 +218,8 @@ export class Artifacts {
     try {
       for (let index = Math.floor(start / PIECE); index * PIECE < end; index++) {
         const from = index * PIECE;
-        const piece = await this.#pieces.get(`${artifactId} ${index}`, () =>
-          collect(reader.read({ start: from, end: Math.min(from + PIECE, size) })),
+        const piece = await this.#pieces.get(pieceName(artifactId, index), async () =>
+          collect((await open()).read({ start: from, end: Math.min(from + PIECE, size) })),
         );
         parts.push(piece.subarray(Math.max(start - from, 0), Math.min(end - from, piece.length)));
       }
@@ -232,4 +249,8 @@ export class Artifacts {
     }
     return new HoldfastError('storage.corrupt', { artifactId }, { cause: error });
   }
+}
+
+function pieceName(artifactId: string, index: number | '' = ''): string {
+  return `${artifactId} ${index}`;
 }

@@ -88,6 +88,12 @@ export class Keyring {
     return held && mayProcess(held.record.state) ? held.key : undefined;
   };
 
+  /** Whether what a version wrapped may be opened now. */
+  mayOpen(tenant: Tenant, version: number): boolean {
+    const held = this.#held.get(tenant)?.find(({ record }) => record.version === version);
+    return held !== undefined && mayProcess(held.record.state);
+  }
+
   /** Every version of a tenant's key. */
   list(tenant: Tenant): readonly KeyVersion[] {
     const held = this.#held.get(tenant) ?? [];

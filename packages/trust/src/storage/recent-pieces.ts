@@ -7,6 +7,11 @@ export class RecentPieces {
     this.#limit = limit;
   }
 
+  /** Whether a piece whose name begins so is kept. */
+  holds(prefix: string): boolean {
+    return [...this.#kept.keys()].some((name) => name.startsWith(prefix));
+  }
+
   get(name: string, make: () => Promise<Uint8Array>): Promise<Uint8Array> {
     const piece = this.#kept.get(name) ?? make();
     this.#kept.delete(name);
