@@ -1,5 +1,12 @@
 import path from 'node:path';
-import { type AgentEvent, BOARDS, type ClaimCredential, type EnrollmentPlan, slotBytes } from '@holdfast/device';
+import {
+  type AgentEvent,
+  type BoardName,
+  BOARDS,
+  type ClaimCredential,
+  type EnrollmentPlan,
+  slotBytes,
+} from '@holdfast/device';
 import { toHoldfastError } from '@holdfast/kernel';
 import { type Command, Option } from 'commander';
 import { ensureProduct, Factory } from '../factory/factory.ts';
@@ -13,13 +20,14 @@ import { registerShadows } from './device-shadow.ts';
 import { stopSignal, untilAborted } from './stop-signal.ts';
 import { addConnectionOptions, clientFrom, type GivenOptions, wholeNumber } from './verb.ts';
 
-const BOARD = 'nrf52840';
+const CHIPS = ['nrf52840', 'stm32l4', 'stm32f4', 'lpc55s69', 'psoc64'] as const satisfies readonly BoardName[];
 const WAYS = ['csr', 'keys', 'est'] as const;
 
 interface RunOptions extends GivenOptions {
   readonly product: string;
   readonly count: number;
   readonly folder: string;
+  readonly board: (typeof CHIPS)[number];
   readonly enroll: (typeof WAYS)[number];
   readonly release?: string;
 }
@@ -34,6 +42,7 @@ export function registerDevice(noun: Command, io: CommandIo): void {
     .option('--count <number>', 'how many devices run', wholeNumber, 1)
     .option('--folder <folder>', 'where the devices live, one folder each', './devices')
     .option('--release <id>', 'release of the first firmware (default: the newest, else a small one of our own)')
+    .addOption(new Option('--board <chip>', 'chip that new devices are made on').choices(CHIPS).default('nrf52840'))
     .addOption(new Option('--enroll <way>', 'how they get their certificate').choices(WAYS).default('csr'));
   addConnectionOptions(run).action(() => runDevices(run.opts<RunOptions>(), io));
 }
@@ -58,10 +67,10 @@ async function runDevices(options: RunOptions, io: CommandIo): Promise<void> {
 /** Makes what is missing of the devices asked for. */
 async function stock(options: RunOptions, io: CommandIo, signal: AbortSignal) {
   const client = clientFrom(options, io);
-  const { product, count, folder } = options;
+  const { product, count, folder, board } = options;
   const { tenant, listeners } = await client.call('status.show', {});
-  const hardwareRevision = await ensureProduct(client, product, slotBytes(BOARDS[BOARD]));
-  const plan = { client, tenant, product, hardwareRevision, board: BOARD } as const;
+  const hardwareRevision = await ensureProduct(client, product, slotBytes(BOARDS[board]));
+  const plan = { client, tenant, product, hardwareRevision, board } as const;
   const shelf = new DeviceShelf(plan, path.resolve(folder));
   const missing = count - shelf.serials().length;
   if (missing > 0) {
