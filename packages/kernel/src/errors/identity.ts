@@ -39,6 +39,13 @@ export const IDENTITY_ERRORS = {
     'the device is revoked',
     're-admit it with: holdfast identity readmit DEVICE, then enroll it again',
   ),
+  'identity.altered_authority': {
+    message: 'the row of an authority was changed outside Holdfast',
+    http: 503,
+    exit: 70,
+    retry: false,
+    next: 'restore the database from a backup, and find out who can write to it',
+  },
   'identity.unknown_campaign': absent('there is no such campaign', 'list them with: holdfast identity campaign list'),
   'identity.ratchet_stale': taken(
     'the value was not offered since the last turn',

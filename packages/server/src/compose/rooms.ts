@@ -1,5 +1,5 @@
-import { hkdf, type Signer } from '@holdfast/crypto';
-import { encodeHex, encodeUtf8, HoldfastError, toHoldfastError } from '@holdfast/kernel';
+import type { Signer } from '@holdfast/crypto';
+import { encodeHex, HoldfastError, toHoldfastError } from '@holdfast/kernel';
 import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
 import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority, Shadows } from '@holdfast/trust/communication';
 import {
@@ -59,6 +59,8 @@ import { Webhooks } from '../engines/hooks/webhooks.ts';
 import { ThreadRehearser } from '../engines/rehearsal/thread-rehearser.ts';
 import type { Foundation } from './foundation.ts';
 import { watchIssuingKey } from './issuing-key.ts';
+import { derivedKey } from './derived-key.ts';
+import { openRowSeal } from './row-seal.ts';
 import { openPasswordKey } from './password-key.ts';
 import { ImageKeys } from './image-keys.ts';
 
@@ -83,7 +85,8 @@ const RESUME_MS = 60_000;
 export async function openRooms(foundation: Foundation, addresses: RoomAddresses) {
   const { reader } = foundation.database;
   const { policies } = communicationRepositories(reader);
-  const repositories = { ...identityRepositories(reader), ...postureRepositories(reader), policies };
+  const seal = await openRowSeal(foundation);
+  const repositories = { ...identityRepositories(reader, seal), ...postureRepositories(reader), policies };
   const identity = await openIdentity(foundation, repositories, addresses);
   const posture = openPosture(foundation, repositories, identity.registry);
   const communication = openCommunication(foundation, repositories, posture.postures);
@@ -152,12 +155,6 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
     tpmTrust: new TpmTrust(shared),
     tpmEnrollment: new TpmEnrollment({ ...shared, enrollment, challengeKey: challengeKeyOf(foundation) }),
   };
-}
-
-/** The same on every node that has the root key. */
-function derivedKey({ ticketSecret }: Foundation, purpose: string): Uint8Array {
-  const info = encodeUtf8(`holdfast/${purpose}`);
-  return hkdf('sha256', { key: ticketSecret, salt: new Uint8Array(0), info, length: 32 });
 }
 
 /** Of its own: a registration code is shown to whoever registers an authority. */
@@ -269,8 +266,8 @@ async function openUpdate(
     access,
     jobs,
     rollouts,
-    control,
     rehearsals,
+    control,
     streams: new FileStreams({ access }),
     releases: new Releases({
       ...shared,

@@ -33,6 +33,7 @@ import { Attestation, Postures } from '@holdfast/trust/posture';
 import type { ClaimPrincipal, OperatorPrincipal } from '@holdfast/trust/principal';
 import type { GeneralName } from '@holdfast/wire/x509';
 import { type OpenStore, openStore, query } from '../persistence/index.ts';
+import type { RowSeal } from '../persistence/row-seal.ts';
 import { compileWrite } from '../persistence/write.ts';
 import { communicationRepositories } from '../persistence/repositories/communication.ts';
 import { identityRepositories } from '../persistence/repositories/identity.ts';
@@ -72,6 +73,8 @@ export interface WorldOptions {
   readonly location?: string;
   readonly keys?: AuthorityKeys;
   readonly hooks?: ProvisioningHooks;
+  /** Rows are sealed with it; not at all unless given. */
+  readonly seal?: RowSeal;
   readonly limits?: Pick<EnrollmentPorts, 'claimRate' | 'tenantRate'>;
 }
 
@@ -113,7 +116,7 @@ export async function openIdentityWorld(options: WorldOptions = {}): Promise<Ide
   const opened = await openStore({ location: options.location ?? ':memory:', clock });
   const { policies } = communicationRepositories(opened.reader);
   const repositories = {
-    ...identityRepositories(opened.reader),
+    ...identityRepositories(opened.reader, options.seal),
     ...postureRepositories(opened.reader),
     policies,
   };

@@ -121,7 +121,7 @@ export class Revocation {
       await store.commit([
         ...(isFirst
           ? [
-              claims.revoking(tenant, claimId),
+              claims.revoking(claim),
               audit.entry({
                 tenant,
                 actor: actorOf(principal),

@@ -248,7 +248,7 @@ export interface ClaimRepository {
   /** Conflicts when the serial is not listed or was used. */
   usingSerial(tenant: Tenant, claimId: string, serialNumber: string, at: EpochMs): Write;
   /** Conflicts unless active. */
-  revoking(tenant: Tenant, claimId: string): Write;
+  revoking(claim: ClaimRecord): Write;
 }
 
 /** The bearer of one may attach one pending certificate to a device. Stored hashed. */

@@ -1,38 +1,32 @@
-import type { EpochMs } from '@holdfast/kernel';
+import { type EpochMs, HoldfastError } from '@holdfast/kernel';
 import type {
   CertificateChange,
   CertificateProfile,
   CertificateRecord,
   CertificateRepository,
-  CrlRepository,
   DeviceId,
   CertificateState,
   Fingerprint,
   IssuedCertificate,
-  KeyOwner,
-  KeyOwnerRepository,
   Page,
   PageRequest,
-  PublishedCrl,
   RevokedCertificate,
-  Sha256Hex,
   Tenant,
   Write,
 } from '@holdfast/trust/ports';
 import type { ArgumentOf } from '../compiled.ts';
 import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
+import { type RowSeal, SEALED_COLUMNS, type SealedRows } from '../row-seal.ts';
 import { query } from '../schema.ts';
-import type { CertificateTable, CrlTable } from '../tables/identity.ts';
-import { compileWrite, defineInsert, defineWrite } from '../write.ts';
+import type { CertificateTable } from '../tables/identity.ts';
+import { defineInsert, defineWrite } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
 
 const insertCertificate = defineInsert('certificates');
-const insertKeyOwner = defineInsert('key_owners');
-
 type Change = Pick<
   CertificateTable,
-  'fingerprint' | 'state' | 'subject_id' | 'first_used_at' | 'revoked_at' | 'revocation_reason'
+  'fingerprint' | 'state' | 'subject_id' | 'first_used_at' | 'revoked_at' | 'revocation_reason' | 'mac'
 > & { readonly former: string; readonly formerUse: number | null };
 
 const updateUnused = defineWrite<Change>((arg) => changingCertificate(arg).where('first_used_at', 'is', null), {
@@ -52,6 +46,7 @@ function changingCertificate(arg: ArgumentOf<Change>) {
       first_used_at: arg('first_used_at'),
       revoked_at: arg('revoked_at'),
       revocation_reason: arg('revocation_reason'),
+      mac: arg('mac'),
     })
     .where('fingerprint', '=', arg('fingerprint'))
     .where('state', '=', arg('former'));
@@ -61,12 +56,18 @@ const readCertificate = defineRead((arg: ArgumentOf<{ fingerprint: string }>) =>
   query.selectFrom('certificates').selectAll().where('fingerprint', '=', arg('fingerprint')),
 );
 
+const AUTHORITIES: ReadonlySet<CertificateProfile> = new Set(['root', 'issuing', 'cross']);
+
+const ISSUER_COLUMNS = [...SEALED_COLUMNS.certificate, 'mac' as const].map(
+  (column) => `issuers.${column} as issuer_${column}` as const,
+);
+
 const readIssued = defineRead((arg: ArgumentOf<{ fingerprint: string }>) =>
   query
     .selectFrom('certificates')
     .leftJoin('certificates as issuers', 'issuers.fingerprint', 'certificates.issuer')
     .selectAll('certificates')
-    .select('issuers.state as issuer_state')
+    .select(ISSUER_COLUMNS)
     .where('certificates.fingerprint', '=', arg('fingerprint')),
 );
 
@@ -144,53 +145,52 @@ const readRevoked = defineRead((arg: ArgumentOf<{ issuer: string; notAfter: numb
     .orderBy('serial_number'),
 );
 
-const readKeyOwner = defineRead((arg: ArgumentOf<{ spkiSha256: string }>) =>
-  query.selectFrom('key_owners').selectAll().where('spki_sha256', '=', arg('spkiSha256')),
-);
-
-const readCrl = defineRead((arg: ArgumentOf<{ issuer: string }>) =>
-  query.selectFrom('crls').selectAll().where('issuer', '=', arg('issuer')),
-);
-
 export class SqlCertificateRepository implements CertificateRepository {
   readonly #reader: Reader;
+  readonly #seal: RowSeal | undefined;
 
-  constructor(reader: Reader) {
+  constructor(reader: Reader, seal?: RowSeal) {
     this.#reader = reader;
+    this.#seal = seal;
   }
 
   async find(fingerprint: Fingerprint): Promise<CertificateRecord | undefined> {
     const row = await this.#reader.first(readCertificate({ fingerprint }));
-    return row && fromRow(row);
+    return row && this.#fromRow(row);
   }
 
   async findWithIssuer(fingerprint: Fingerprint): Promise<IssuedCertificate | undefined> {
     const row = await this.#reader.first(readIssued({ fingerprint }));
-    return row && { certificate: fromRow(row), issuerState: (row.issuer_state ?? undefined) as CertificateState };
+    return row && { certificate: this.#fromRow(row), issuerState: this.#issuerStateOf(row) };
   }
 
   async findBySerial(serialNumber: string): Promise<CertificateRecord | undefined> {
     const row = await this.#reader.first(readBySerial({ serialNumber }));
-    return row && fromRow(row);
+    return row && this.#fromRow(row);
   }
 
   async ofDevice(tenant: Tenant, deviceId: DeviceId): Promise<readonly CertificateRecord[]> {
     const rows = await this.#reader.all(readOfDevice({ tenant, deviceId }));
-    return rows.map(fromRow);
+    return rows.map((row) => this.#fromRow(row));
   }
 
   async pendingOfClaim(tenant: Tenant, claimId: string): Promise<readonly CertificateRecord[]> {
     const rows = await this.#reader.all(readPending({ tenant, claimId }));
-    return rows.map(fromRow);
+    return rows.map((row) => this.#fromRow(row));
   }
 
   async pendingOfIssuer(tenant: Tenant, issuer: Fingerprint, limit: number): Promise<readonly CertificateRecord[]> {
-    return (await this.#reader.all(readUnclaimed({ tenant, issuer, limit }))).map(fromRow);
+    return (await this.#reader.all(readUnclaimed({ tenant, issuer, limit }))).map((row) => this.#fromRow(row));
   }
 
   async activeOfProfile(tenant: Tenant, profile: CertificateProfile): Promise<readonly CertificateRecord[]> {
     const rows = await this.#reader.all(readActive({ tenant, profile }));
-    return rows.map(fromRow);
+    const certificates = rows.map((row) => this.#fromRow(row));
+    const whole = certificates.filter(({ state }) => state === 'active');
+    // An authority that somebody else wrote is trusted by nobody, nor is one made in its place.
+    if (whole.length < certificates.length && AUTHORITIES.has(profile))
+      throw new HoldfastError('identity.altered_authority');
+    return whole;
   }
 
   async subjectsOfIssuer(
@@ -215,11 +215,12 @@ export class SqlCertificateRepository implements CertificateRepository {
   }
 
   inserting(certificate: CertificateRecord): Write {
-    return insertCertificate(toRow(certificate));
+    return insertCertificate(this.#toRow(certificate));
   }
 
   changing(from: CertificateRecord, change: CertificateChange): Write {
-    const { state, subject_id, first_used_at, revoked_at, revocation_reason } = toRow({ ...from, ...change });
+    const row = this.#toRow({ ...from, ...change });
+    const { state, subject_id, first_used_at, revoked_at, revocation_reason, mac } = row;
     const { fingerprint, state: former, firstUsedAt = null } = from;
     const update = firstUsedAt === null ? updateUnused : updateUsed;
     return update({
@@ -231,97 +232,38 @@ export class SqlCertificateRepository implements CertificateRepository {
       first_used_at,
       revoked_at,
       revocation_reason,
+      mac,
     });
   }
-}
 
-export class SqlKeyOwnerRepository implements KeyOwnerRepository {
-  readonly #reader: Reader;
-
-  constructor(reader: Reader) {
-    this.#reader = reader;
+  #toRow(certificate: CertificateRecord): CertificateTable {
+    const row = columnsOf(certificate);
+    return { ...row, mac: this.#seal?.seal('certificate', row) ?? null };
   }
 
-  async find(spkiSha256: Sha256Hex): Promise<KeyOwner | undefined> {
-    const row = await this.#reader.first(readKeyOwner({ spkiSha256 }));
-    if (row === undefined) return undefined;
-    return { spkiSha256, tenant: row.tenant, kind: row.kind as KeyOwner['kind'], id: row.owner_id };
+  /** A row that somebody else wrote is no ground to let anybody in. */
+  #fromRow(row: CertificateTable): CertificateRecord {
+    const certificate = fromRow(row);
+    return this.#seal?.holds('certificate', row) === false ? { ...certificate, state: 'revoked' } : certificate;
   }
 
-  inserting({ spkiSha256, tenant, kind, id }: KeyOwner): Write {
-    return insertKeyOwner({ spki_sha256: spkiSha256, tenant, kind, owner_id: id });
-  }
-
-  moving(from: KeyOwner, to: KeyOwner): Write {
-    return compileWrite(
-      query
-        .updateTable('key_owners')
-        .set({ tenant: to.tenant, kind: to.kind, owner_id: to.id })
-        .where('spki_sha256', '=', from.spkiSha256)
-        .where('tenant', '=', from.tenant)
-        .where('kind', '=', from.kind)
-        .where('owner_id', '=', from.id),
-      { expectRows: 1 },
-    );
+  #issuerStateOf(row: Readonly<Record<string, unknown>>): CertificateState | undefined {
+    const issuer = issuerOf(row);
+    if (issuer === undefined) return undefined;
+    return this.#seal?.holds('certificate', issuer) === false ? 'revoked' : (issuer.state as CertificateState);
   }
 }
 
-export class SqlCrlRepository implements CrlRepository {
-  readonly #reader: Reader;
-
-  constructor(reader: Reader) {
-    this.#reader = reader;
-  }
-
-  async find(issuer: Fingerprint): Promise<PublishedCrl | undefined> {
-    const row = await this.#reader.first(readCrl({ issuer }));
-    if (row === undefined) return undefined;
-    const { number, this_update: thisUpdate, next_update: nextUpdate, der, base_number, base_update } = row;
-    const list = { issuer, number, thisUpdate, nextUpdate, der };
-    return base_number === null || base_update === null
-      ? list
-      : { ...list, base: { number: base_number, thisUpdate: base_update } };
-  }
-
-  publishing(crl: PublishedCrl): Write {
-    const { issuer, ...columns } = crlToRow(crl);
-    if (crl.number === 1) return compileWrite(query.insertInto('crls').values(crlToRow(crl)), { expectRows: 1 });
-    return compileWrite(
-      query
-        .updateTable('crls')
-        .set(columns)
-        .where('issuer', '=', issuer)
-        .where('number', '=', crl.number - 1),
-      { expectRows: 1 },
-    );
-  }
-
-  publishingPart(crl: PublishedCrl): Write {
-    const row = crlToRow(crl);
-    const { issuer: _issuer, ...columns } = row;
-    return compileWrite(
-      query
-        .insertInto('crls')
-        .values(row)
-        .onConflict((conflict) => conflict.column('issuer').doUpdateSet(columns).where('crls.number', '<', crl.number)),
-      { expectRows: 1 },
-    );
-  }
+/** The columns of a joined issuer under their own names; undefined when there is none. */
+function issuerOf(
+  row: Readonly<Record<string, unknown>>,
+): (SealedRows['certificate'] & { readonly mac: Uint8Array | null }) | undefined {
+  if (row['issuer_fingerprint'] === null) return undefined;
+  const columns = [...SEALED_COLUMNS.certificate, 'mac'];
+  return Object.fromEntries(columns.map((column) => [column, row[`issuer_${column}`]])) as never;
 }
 
-function crlToRow({ issuer, number, thisUpdate, nextUpdate, der, base }: PublishedCrl): CrlTable {
-  return {
-    issuer,
-    number,
-    this_update: thisUpdate,
-    next_update: nextUpdate,
-    der,
-    base_number: base?.number ?? null,
-    base_update: base?.thisUpdate ?? null,
-  };
-}
-
-function toRow(certificate: CertificateRecord): CertificateTable {
+function columnsOf(certificate: CertificateRecord): Omit<CertificateTable, 'mac'> {
   return {
     fingerprint: certificate.fingerprint,
     tenant: certificate.tenant,

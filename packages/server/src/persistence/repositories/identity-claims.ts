@@ -16,6 +16,7 @@ import type {
 import type { ArgumentOf } from '../compiled.ts';
 import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
+import type { RowSeal } from '../row-seal.ts';
 import { query } from '../schema.ts';
 import type { ClaimTable, OwnershipTokenTable } from '../tables/identity.ts';
 import { compileWrite, defineWrite } from '../write.ts';
@@ -83,14 +84,16 @@ const readExpired = defineRead((arg: ArgumentOf<{ now: number; limit: number }>)
 
 export class SqlClaimRepository implements ClaimRepository {
   readonly #reader: Reader;
+  readonly #seal: RowSeal | undefined;
 
-  constructor(reader: Reader) {
+  constructor(reader: Reader, seal?: RowSeal) {
     this.#reader = reader;
+    this.#seal = seal;
   }
 
   async find(tenant: Tenant, claimId: string): Promise<ClaimRecord | undefined> {
     const row = await this.#reader.first(readClaim({ tenant, claimId }));
-    return row && claimFromRow(row);
+    return row && this.#fromRow(row);
   }
 
   async findSerial(tenant: Tenant, claimId: string, serialNumber: string): Promise<ClaimSerial | undefined> {
@@ -105,11 +108,15 @@ export class SqlClaimRepository implements ClaimRepository {
 
   async list(tenant: Tenant, page: PageRequest): Promise<Page<ClaimRecord>> {
     const rows = await this.#reader.all(readPage({ tenant, after: page.after ?? '', limit: page.limit + 1 }));
-    return pageOf(rows.map(claimFromRow), page, ({ claimId }) => claimId);
+    return pageOf(
+      rows.map((row) => this.#fromRow(row)),
+      page,
+      ({ claimId }) => claimId,
+    );
   }
 
   inserting(claim: ClaimRecord): Write {
-    return compileWrite(query.insertInto('claims').values(claimToRow(claim)), { expectRows: 1 });
+    return compileWrite(query.insertInto('claims').values(this.#toRow(claim)), { expectRows: 1 });
   }
 
   listing(tenant: Tenant, claimId: string, serialNumber: string): Write {
@@ -138,11 +145,24 @@ export class SqlClaimRepository implements ClaimRepository {
     );
   }
 
-  revoking(tenant: Tenant, claimId: string): Write {
+  #toRow(claim: ClaimRecord): ClaimTable {
+    const row = claimColumns(claim);
+    return { ...row, mac: this.#seal?.seal('claim', row) ?? null };
+  }
+
+  /** A row that somebody else wrote lets nobody enroll. */
+  #fromRow(row: ClaimTable): ClaimRecord {
+    const claim = claimFromRow(row);
+    return this.#seal?.holds('claim', row) === false ? { ...claim, state: 'revoked' } : claim;
+  }
+
+  revoking(claim: ClaimRecord): Write {
+    const { tenant, claimId } = claim;
+    const { state, mac } = this.#toRow({ ...claim, state: 'revoked' });
     return compileWrite(
       query
         .updateTable('claims')
-        .set({ state: 'revoked' })
+        .set({ state, mac })
         .where('tenant', '=', tenant)
         .where('claim_id', '=', claimId)
         .where('state', '=', 'active'),
@@ -217,7 +237,7 @@ export class SqlOwnershipTokenRepository implements OwnershipTokenRepository {
   }
 }
 
-function claimToRow(claim: ClaimRecord): ClaimTable {
+function claimColumns(claim: ClaimRecord): Omit<ClaimTable, 'mac'> {
   return {
     tenant: claim.tenant,
     claim_id: claim.claimId,

@@ -12,10 +12,13 @@ import type {
 import type { ArgumentOf } from '../compiled.ts';
 import { defineRead, defineShapedRead, type Has } from '../read.ts';
 import type { Reader } from '../reader.ts';
+import type { RowSeal } from '../row-seal.ts';
 import { query } from '../schema.ts';
 import type { DeviceTable } from '../tables/identity.ts';
 import { compileWrite, defineInsert } from '../write.ts';
 import { pageOf } from './keyset-page.ts';
+
+const ALTERED = 'its row in the registry was changed outside Holdfast';
 
 /** Above every character of a device name. */
 const LAST = '~';
@@ -73,19 +76,21 @@ const readPage = defineShapedRead((arg: ArgumentOf<PageArgs>, has: Has<PageArgs>
 
 export class SqlDeviceRepository implements DeviceRepository {
   readonly #reader: Reader;
+  readonly #seal: RowSeal | undefined;
 
-  constructor(reader: Reader) {
+  constructor(reader: Reader, seal?: RowSeal) {
     this.#reader = reader;
+    this.#seal = seal;
   }
 
   async find(tenant: Tenant, deviceId: DeviceId): Promise<DeviceRecord | undefined> {
     const row = await this.#reader.first(readDevice({ tenant, deviceId }));
-    return row && fromRow(row);
+    return row && this.#fromRow(row);
   }
 
   async findBySerial(tenant: Tenant, serialNumber: string): Promise<DeviceRecord | undefined> {
     const row = await this.#reader.first(readBySerial({ tenant, serialNumber }));
-    return row && fromRow(row);
+    return row && this.#fromRow(row);
   }
 
   async list(tenant: Tenant, filter: DeviceFilter, page: PageRequest): Promise<Page<DeviceRecord>> {
@@ -94,7 +99,11 @@ export class SqlDeviceRepository implements DeviceRepository {
     const rows = await this.#reader.all(
       readPage({ ...filter, tenant, prefix, beyond, after: page.after, limit: page.limit + 1 }),
     );
-    return pageOf(rows.map(fromRow), page, ({ deviceId }) => deviceId);
+    return pageOf(
+      rows.map((row) => this.#fromRow(row)),
+      page,
+      ({ deviceId }) => deviceId,
+    );
   }
 
   async groupsOf(tenant: Tenant, deviceId: DeviceId): Promise<readonly string[]> {
@@ -103,12 +112,12 @@ export class SqlDeviceRepository implements DeviceRepository {
   }
 
   inserting(device: DeviceRecord): Write {
-    return insertDevice(toRow(device));
+    return insertDevice(this.#toRow(device));
   }
 
   changing(from: DeviceRecord, change: DeviceChange): Write {
     const to = { ...from, ...change, revision: from.revision + 1 };
-    const { tenant: _tenant, device_id: _deviceId, ...columns } = toRow(to);
+    const { tenant: _tenant, device_id: _deviceId, ...columns } = this.#toRow(to);
     return compileWrite(
       query
         .updateTable('devices')
@@ -118,6 +127,18 @@ export class SqlDeviceRepository implements DeviceRepository {
         .where('revision', '=', from.revision),
       { expectRows: 1 },
     );
+  }
+
+  #toRow(device: DeviceRecord): DeviceTable {
+    const row = columnsOf(device);
+    return { ...row, mac: this.#seal?.seal('device', row) ?? null };
+  }
+
+  /** A row that somebody else wrote holds its device back until an operator decided. */
+  #fromRow(row: DeviceTable): DeviceRecord {
+    const device = fromRow(row);
+    if (this.#seal?.holds('device', row) !== false) return device;
+    return { ...device, state: 'quarantined', stateReason: ALTERED };
   }
 
   joining(tenant: Tenant, deviceId: DeviceId, group: string): Write {
@@ -140,7 +161,7 @@ export class SqlDeviceRepository implements DeviceRepository {
   }
 }
 
-function toRow(device: DeviceRecord): DeviceTable {
+function columnsOf(device: DeviceRecord): Omit<DeviceTable, 'mac'> {
   return {
     tenant: device.tenant,
     device_id: device.deviceId,

@@ -208,9 +208,9 @@ describe('the identity repositories', () => {
     await commit(claims.counting(T, 'c1'));
     await commit(claims.counting(T, 'c1'));
     await expect(commit(claims.counting(T, 'c1'))).rejects.toThrowError(conflict);
-    await commit(claims.revoking(T, 'c2'));
+    await commit(claims.revoking(claim('c2')));
     await expect(commit(claims.counting(T, 'c2'))).rejects.toThrowError(conflict);
-    await expect(commit(claims.revoking(T, 'c2'))).rejects.toThrowError(conflict);
+    await expect(commit(claims.revoking(claim('c2')))).rejects.toThrowError(conflict);
     expect((await claims.find(T, 'c1'))?.used).toBe(2);
   });
 

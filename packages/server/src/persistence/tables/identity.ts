@@ -17,6 +17,8 @@ export interface DeviceTable {
   created_at: number;
   enrolled_at: number | null;
   revision: number;
+  /** Code over the row; `RowSeal` says of what. */
+  mac: Uint8Array | null;
 }
 
 interface DeviceGroupTable {
@@ -47,6 +49,7 @@ export interface CertificateTable {
   first_used_at: number | null;
   revoked_at: number | null;
   revocation_reason: string | null;
+  mac: Uint8Array | null;
 }
 
 /** One owner for each public key, over all tenants. */
@@ -74,6 +77,7 @@ export interface ClaimTable {
   created_at: number;
   created_by: string;
   template: string | null;
+  mac: Uint8Array | null;
 }
 
 interface ClaimSerialTable {
