@@ -52,6 +52,18 @@ describe('holdfast boot keygen', () => {
 describe('holdfast boot sign', () => {
   beforeEach(async () => void (await boot(['keygen', '--type', 'ecdsa-p256', at('key')])));
 
+  it('takes a linked program for the flat image its linker made', async () => {
+    const linked = path.resolve(VECTORS, '../elf/app.elf');
+    const sign = (input: string, output: string) =>
+      boot(['sign', input, at(output), ...SIGN, '--key', at('ed'), '--hex-addr', '0x0800c000']);
+    await boot(['keygen', '--type', 'ed25519', at('ed')]);
+    expect((await sign(linked, 'elf.bin')).exit).toBe(0);
+    expect((await sign(path.resolve(VECTORS, '../elf/app.bin'), 'flat.bin')).exit).toBe(0);
+    expect(readFileSync(at('elf.bin'))).toEqual(readFileSync(at('flat.bin')));
+    writeFileSync(at('cut.elf'), readFileSync(linked).subarray(0, 100));
+    expect(await sign(at('cut.elf'), 'cut.bin')).toMatchObject({ exit: 65, code: 'wire.truncated' });
+  });
+
   it('takes every option of the format and says what it made', async () => {
     const options =
       '--slot-size 0x8000 --align 16 --max-align 32 --max-sectors 20 --confirm --security-counter auto ' +

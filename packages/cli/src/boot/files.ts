@@ -4,9 +4,10 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import type { ByteSource } from '@holdfast/crypto';
 import { HoldfastError } from '@holdfast/kernel';
+import { decodeElfImage, isElf } from '@holdfast/wire/elf';
 import { decodeIntelHex } from '@holdfast/wire/intel-hex';
 
-/** Bytes of an input file and, for Intel HEX, where they belong. */
+/** Bytes of an input file and, for Intel HEX and ELF, where they belong. */
 export interface InputFile {
   readonly bytes: Uint8Array;
   readonly address?: number;
@@ -27,10 +28,11 @@ export function readBytes(file: string): Uint8Array {
   }
 }
 
-/** Reads a raw binary, or Intel HEX by its name. @throws `cli.file_unusable`, `boot.bad_hex` */
+/** Reads a raw binary, Intel HEX by its name, or a linked program. @throws `cli.file_unusable`, `boot.bad_hex`, and as the decoder of ELF */
 export function readImageFile(file: string, filling: number = 0xff): InputFile {
   const bytes = readBytes(file);
-  return isHexName(file) ? decodeIntelHex(bytes, { filling }) : { bytes };
+  if (isHexName(file)) return decodeIntelHex(bytes, { filling });
+  return isElf(bytes) ? decodeElfImage(bytes, { filling }) : { bytes };
 }
 
 /** Gives a file to somebody who reads it by range. @throws `cli.file_unusable` */

@@ -81,7 +81,7 @@ function registerSign(noun: Command, io: CommandIo): void {
   const command = noun
     .command('sign')
     .description('sign an image; nothing is written that our own verifier would refuse')
-    .argument('<in>', 'payload: raw binary, or Intel HEX by its name')
+    .argument('<in>', 'payload: raw binary, Intel HEX by its name, or a linked program (ELF)')
     .argument('[out]', 'signed image; Intel HEX when its name ends so')
     .requiredOption('--format <format>', FORMATS)
     .requiredOption(
@@ -107,7 +107,7 @@ function registerEncrypt(noun: Command, io: CommandIo): void {
     .description(
       'encrypt for a device: flash or NVS of ESP32 chips, or an MCUboot image, which is signed in the same act',
     )
-    .argument('<in>', 'plain bytes: raw binary, or Intel HEX by its name')
+    .argument('<in>', 'plain bytes: raw binary, Intel HEX by its name, or a linked program (ELF)')
     .argument('<out>', 'encrypted file')
     .requiredOption('--format <format>', ENCRYPT_FORMATS.join(', '))
     .requiredOption(

@@ -1,0 +1,1 @@
+export { decodeElfImage, type ElfImage, isElf } from './elf.ts';
