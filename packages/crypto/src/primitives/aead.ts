@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { HoldfastError } from '@holdfast/kernel';
-import { plainBytes } from './bytes.ts';
+import { plainBytes, secretKey } from './bytes.ts';
 
 export const GCM_NONCE = 12;
 export const GCM_TAG = 16;
@@ -18,7 +18,7 @@ export interface AeadInput {
 
 /** AES-GCM: ciphertext followed by the 16-octet tag (NIST SP 800-38D). @throws `crypto.bad_key` for other sizes. */
 export function sealAesGcm(input: AeadInput, plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
-  const cipher = createCipheriv(cipherName(input), input.key, input.nonce, { authTagLength: GCM_TAG });
+  const cipher = createCipheriv(cipherName(input), secretKey(input.key), input.nonce, { authTagLength: GCM_TAG });
   cipher.setAAD(input.aad ?? EMPTY);
   const sealed = Buffer.allocUnsafeSlow(plaintext.length + GCM_TAG);
   for (let at = 0; at < plaintext.length; at += STEP) sealed.set(cipher.update(plaintext.subarray(at, at + STEP)), at);
@@ -33,7 +33,7 @@ export function openAesGcm(input: AeadInput, sealed: Uint8Array): Uint8Array<Arr
   const name = cipherName(input);
   if (sealed.length < GCM_TAG) throw new HoldfastError('crypto.open_failed', { reason: 'too short' });
   const end = sealed.length - GCM_TAG;
-  const decipher = createDecipheriv(name, input.key, input.nonce, { authTagLength: GCM_TAG });
+  const decipher = createDecipheriv(name, secretKey(input.key), input.nonce, { authTagLength: GCM_TAG });
   decipher.setAAD(input.aad ?? EMPTY);
   decipher.setAuthTag(sealed.subarray(end));
   const plaintext = decipher.update(sealed.subarray(0, end));

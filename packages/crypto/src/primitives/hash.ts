@@ -1,6 +1,6 @@
 import { createHash, createHmac, hash, hkdfSync, timingSafeEqual as nodeTimingSafeEqual } from 'node:crypto';
 import { encodeHex, HoldfastError } from '@holdfast/kernel';
-import { plainBytes } from './bytes.ts';
+import { plainBytes, secretKey } from './bytes.ts';
 
 export type HashAlgorithm = 'sha256' | 'sha384' | 'sha512';
 
@@ -58,7 +58,7 @@ export function fingerprint(der: Uint8Array): string {
 }
 
 export function hmac(algorithm: HashAlgorithm, key: Uint8Array, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return plainBytes(createHmac(algorithm, key).update(bytes).digest());
+  return plainBytes(createHmac(algorithm, secretKey(key)).update(bytes).digest());
 }
 
 export interface HkdfInput {
@@ -73,7 +73,7 @@ export interface HkdfInput {
 export function hkdf(algorithm: HashAlgorithm, { key, salt, info, length }: HkdfInput): Uint8Array<ArrayBuffer> {
   const limit = 255 * HASH_LENGTHS[algorithm];
   if (!(length >= 1 && length <= limit)) throw new HoldfastError('wire.too_large', { field: 'hkdf length', limit });
-  return new Uint8Array(hkdfSync(algorithm, key, salt, info, length));
+  return new Uint8Array(hkdfSync(algorithm, secretKey(key), salt, info, length));
 }
 
 /** Equality in time that depends on the lengths alone. */
