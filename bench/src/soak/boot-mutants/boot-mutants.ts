@@ -10,6 +10,8 @@ import { observe, type TrialInput } from './verify-trial.ts';
 const FILES = [
   'crypto/src/virtual-chip/image-judge.ts',
   'crypto/src/virtual-chip/strategy.ts',
+  'crypto/src/virtual-chip/first-stage.ts',
+  'crypto/src/virtual-chip/boot-program.ts',
   'crypto/src/mcuboot/verify.ts',
   'crypto/src/mcuboot/signature.ts',
   'crypto/src/esp32/secure-boot-v2.ts',
@@ -115,9 +117,10 @@ function reportOf(
       'killed for taking a bad image': caught,
       survivors: survivors.length,
       'survivors that take a bad image': reckless.length,
-      images: expected.length - input.chips.length,
+      images: input.cases.length,
       'good ones among them': expected.filter((line) => line.startsWith('accepted')).length,
       'chips driven': input.chips.length,
+      'boots from the first stage': expected.length - input.cases.length - input.chips.length,
     },
     faults: [...few, ...named],
   };

@@ -2,12 +2,19 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mcubootPublicKey } from '../../../../packages/crypto/src/mcuboot/index.ts';
 import { vectorKey, VECTOR_KEYS } from '../../../../packages/crypto/src/mcuboot/sample-images.ts';
-import { makeTestKey, type TestKey } from '../../../../packages/crypto/src/virtual-chip/testing/images.ts';
+import { encodeBootProgram } from '../../../../packages/crypto/src/virtual-chip/boot-program.ts';
+import {
+  makeTestKey,
+  signTestBootloader,
+  signTestImage,
+  type TestKey,
+} from '../../../../packages/crypto/src/virtual-chip/testing/images.ts';
 import { imageWorld } from '../../../../packages/crypto/src/virtual-chip/testing/worlds.ts';
 import type { Dice } from '../soak.ts';
 import { espCases, espKeyFiles } from './esp-cases.ts';
 import { MCUBOOT_POLICIES, mcubootCases, signSmall } from './mcuboot-cases.ts';
 import { spkiOf } from './spki.ts';
+import type { StageCase } from './stage-trial.ts';
 import type { ChipCase, TrialInput, VerifyCase } from './verify-trial.ts';
 
 const DECRYPTION = new URL('../../../../packages/wire/vectors/mcuboot/keys/enc-ec256-priv.pem', import.meta.url);
@@ -22,6 +29,25 @@ export function makeCorpus(dice: Dice, extra: number): TrialInput {
     decryptionPem: readFileSync(DECRYPTION, 'utf8'),
     cases: [...mcubootCases(key.privateKey), ...espCases(key, p384), ...drawnCases(dice, key, extra)],
     chips: chipCases(key),
+    stages: stageCase(key),
+  };
+}
+
+function stageCase(key: TestKey): StageCase {
+  const boot = makeTestKey();
+  const other = makeTestKey();
+  const program = (payload: Uint8Array): Uint8Array => signTestImage(boot, { counter: 0, payload });
+  return {
+    bootKey: boot.spki,
+    bootloader: signTestBootloader(boot, key),
+    others: [
+      signTestBootloader(other, key),
+      signTestBootloader(boot, other),
+      program(new Uint8Array(20)),
+      program(encodeBootProgram([])),
+      program(encodeBootProgram(Array.from({ length: 5 }, () => key.spki))),
+    ],
+    firmware: signTestImage(key, { version: '1.0.0', counter: 1 }),
   };
 }
 

@@ -30,7 +30,7 @@ registerHooks({
 const { observe } = await import('./verify-trial.ts');
 const found = observe(input);
 const differing = found.flatMap((line, index) => (line === expected[index] ? [] : [index]));
-const accepts = (line: string | undefined): boolean => line?.startsWith('accepted') === true;
+const accepts = (line: string | undefined): boolean => /^(accepted|application) /.test(line ?? '');
 const report: MutantReport = {
   differs: differing[0],
   wrong: differing.filter((index) => accepts(found[index]) && !accepts(expected[index])),

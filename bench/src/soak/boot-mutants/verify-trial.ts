@@ -17,6 +17,7 @@ import { espJudge, type ImageJudge, mcubootJudge } from '../../../../packages/cr
 import { createVirtualChip, type VirtualChip } from '../../../../packages/crypto/src/virtual-chip/virtual-chip.ts';
 import { encodeHex, HoldfastError } from '../../../../packages/kernel/src/index.ts';
 import { findEspChip } from '../../../../packages/wire/src/esp32/index.ts';
+import { type StageCase, stagesOf } from './stage-trial.ts';
 
 /** What a verifier is told beside the keys. */
 export type TrialPolicy =
@@ -60,6 +61,7 @@ export interface TrialInput {
   readonly decryptionPem: string;
   readonly cases: readonly VerifyCase[];
   readonly chips: readonly ChipCase[];
+  readonly stages: StageCase;
 }
 
 /** What this build of the boot code makes of the input, one line a case. */
@@ -67,7 +69,7 @@ export function observe(input: TrialInput): readonly string[] {
   const keys = keysOf(input);
   const verdicts = input.cases.map((each) => guarded(() => judged(keys, each)));
   const drives = input.chips.map((drive) => guarded(() => driven(drive, judgeOf(keys, formatOf(drive.chip), 'plain'))));
-  return [...verdicts, ...drives];
+  return [...verdicts, ...drives, ...stagesOf(input.stages).map((stage) => guarded(stage))];
 }
 
 function guarded(act: () => string): string {
