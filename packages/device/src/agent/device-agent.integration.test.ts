@@ -61,6 +61,16 @@ describe('a device agent', () => {
     },
   );
 
+  it('renews before its time when the server asks for it, and goes on', async () => {
+    const device = run({ device: fleet.make('hub-1'), enrollment: byCsr() });
+    await device.until({ kind: 'evidence' });
+    fleet.server.wantsRenewal.add('hub-1');
+    await device.until({ kind: 'renewed', deviceId: 'hub-1' });
+    fleet.server.wantsRenewal.clear();
+    fleet.server.addJob('job-1', await fleet.jobFor(fleet.image('2.0.0', 2), '2.0.0', 2));
+    await device.until({ kind: 'job', status: 'SUCCEEDED' });
+  });
+
   it('goes back when the server does not accept the proof of the trial boot', async () => {
     const made = fleet.make('hub-1');
     fleet.server.judge = (verdict) => ({

@@ -2,7 +2,7 @@ import { HoldfastError, toHoldfastError } from '@holdfast/kernel';
 import { renewalTime } from '../enroll/renewal.ts';
 import { backoffMs, delay } from '../net/backoff.ts';
 import { HttpsClient } from '../net/https-client.ts';
-import { MqttConnection } from '../net/mqtt-connection.ts';
+import { MqttConnection, type MqttConnectOptions } from '../net/mqtt-connection.ts';
 import { type DeviceIdentity, IdentityStore } from '../store/identity-store.ts';
 import { FileKeyStore } from '../keys/file-key-store.ts';
 import type { KeyStore } from '../keys/key-store.ts';
@@ -168,7 +168,7 @@ export class DeviceAgent {
     const credentials = { anchors: this.#records.trust().tlsAnchors, certificatePem, key, proof };
     const https = new HttpsClient(credentials, clock, this.#timings.replyMs);
     const where = { host: server.host, port: server.mqttPort, credentials, clientId: deviceId, version: mqttVersion };
-    const connection = await MqttConnection.open({ ...where, timeoutMs: this.#timings.replyMs, clock }, signal);
+    const connection = await this.#open({ ...where, timeoutMs: this.#timings.replyMs, clock }, signal);
     const renewAt = Math.max(renewalTime(certificate.validity, random), this.#renewNotBefore);
     const stop = (): void => connection.close();
     signal.addEventListener('abort', stop, { once: true });
@@ -195,6 +195,18 @@ export class DeviceAgent {
       signal.removeEventListener('abort', stop);
       connection.close();
       https.close();
+    }
+  }
+
+  /** A renewed certificate that the server does not take must not cost the device the one it had. */
+  async #open(options: MqttConnectOptions, signal: AbortSignal): Promise<MqttConnection> {
+    try {
+      const connection = await MqttConnection.open(options, signal);
+      await this.#identities.confirm();
+      return connection;
+    } catch (error) {
+      if (HoldfastError.is(error, 'device.connection_refused')) this.#identities.tryOther();
+      throw error;
     }
   }
 

@@ -16,11 +16,18 @@ export interface DeviceIdentity {
   readonly certificate: Certificate;
 }
 
-interface IdentityRecord {
+interface CertifiedKey {
   readonly deviceId: string;
   readonly keyName: string;
   readonly certificatePem: string;
 }
+
+interface IdentityRecord extends CertifiedKey {
+  /** The one before a renewal, or the one after, until the server let the device in with one of them. */
+  readonly other?: CertifiedKey;
+}
+
+const KEY_NAMES = ['identity-a', 'identity-b', 'identity-c'] as const;
 
 interface PendingRecord {
   readonly keyName: string;
@@ -31,7 +38,8 @@ interface PendingRecord {
 /**
  * The device's certificate and the name of its key, changed together: a power cut leaves the old pair or the new one.
  *
- * A key made for a request is kept until its certificate is here, so that a repeated request is the same request.
+ * A key made for a request is kept until its certificate is here, so that a repeated request is the same request. The
+ * identity before a renewal is kept until the server has let the device in with the new one.
  */
 export class IdentityStore {
   readonly #keys: KeyStore;
@@ -44,6 +52,7 @@ export class IdentityStore {
     this.#pending = new JsonRecord(store, 'identity-pending.json');
   }
 
+  /** @returns undefined before the first enrollment, and when the key of what is kept is gone */
   async load(): Promise<DeviceIdentity | undefined> {
     const record = this.#current.load();
     const key = record === undefined ? undefined : await this.#keys.load(record.keyName);
@@ -57,7 +66,9 @@ export class IdentityStore {
     const pending = this.#pending.load();
     const kept = pending === undefined ? undefined : await this.#keys.load(pending.keyName);
     if (kept !== undefined) return kept;
-    const keyName = this.#current.load()?.keyName === 'identity-a' ? 'identity-b' : 'identity-a';
+    const current = this.#current.load();
+    const taken = [current?.keyName, current?.other?.keyName];
+    const keyName = KEY_NAMES.find((name) => !taken.includes(name)) ?? KEY_NAMES[0];
     const key = await this.#keys.create(keyName);
     this.#pending.save({ keyName });
     return key;
@@ -96,9 +107,30 @@ export class IdentityStore {
     const id = deviceId ?? attributeTexts(certificate.subject, OID.commonName)[0] ?? '';
     if (id === '') throw new HoldfastError('device.enrollment_rejected', { reason: 'certificate without name' });
     const before = this.#current.load();
-    this.#current.save({ deviceId: id, keyName, certificatePem });
+    const other = before === undefined || before.keyName === keyName ? undefined : keptOf(before);
+    this.#current.save({ deviceId: id, keyName, certificatePem, ...(other === undefined ? {} : { other }) });
     this.#pending.clear();
-    if (before !== undefined && before.keyName !== keyName) await this.#keys.remove(before.keyName);
+    const forgotten = before?.other?.keyName;
+    if (forgotten !== undefined && forgotten !== keyName) await this.#keys.remove(forgotten);
     return { deviceId: id, key, certificatePem, certificate };
   }
+
+  /** The server let the device in: the other identity is over. */
+  async confirm(): Promise<void> {
+    const current = this.#current.load();
+    if (current?.other === undefined) return;
+    this.#current.save(keptOf(current));
+    await this.#keys.remove(current.other.keyName);
+  }
+
+  /** The server refused the device: next time with the other identity, as long as neither was let in. */
+  tryOther(): void {
+    const current = this.#current.load();
+    if (current?.other === undefined) return;
+    this.#current.save({ ...current.other, other: keptOf(current) });
+  }
+}
+
+function keptOf({ deviceId, keyName, certificatePem }: IdentityRecord): CertifiedKey {
+  return { deviceId, keyName, certificatePem };
 }

@@ -125,6 +125,72 @@ describe('the identity store', () => {
     expect(await identities.load()).toBeUndefined();
   });
 
+  it('goes on with either identity until the server let the device in with one, and keeps that one alone', async () => {
+    const store = new MemoryStore();
+    const keys = new FileKeyStore(store);
+    const open = (): IdentityStore => new IdentityStore(store, keys);
+    const adopt = async (): Promise<string> => {
+      const key = await open().pendingKey();
+      return (await open().adopt(await authority.device('hub-1', key.publicKey.spki))).certificatePem;
+    };
+    const shown = async (): Promise<string | undefined> => (await open().load())?.certificatePem;
+    const first = await adopt();
+    open().tryOther();
+    expect(await shown()).toBe(first);
+    await open().confirm();
+    const second = await adopt();
+    expect(await shown()).toBe(second);
+    for (const expected of [first, second, first]) {
+      open().tryOther();
+      expect(await shown()).toBe(expected);
+    }
+    await open().confirm();
+    open().tryOther();
+    expect(await shown()).toBe(first);
+    const kept = await Promise.all(['identity-a', 'identity-b', 'identity-c'].map((name) => keys.load(name)));
+    expect(kept.filter((key) => key !== undefined)).toHaveLength(1);
+  });
+
+  it.each(Array.from({ length: 12 }, (_, at) => at + 1))(
+    'is let in by a server that ends the old certificate at the first use of the new: power lost at write %d',
+    async (failAt) => {
+      const store = new FailingStore();
+      const open = (): IdentityStore => new IdentityStore(store, new FileKeyStore(store));
+      const server = { active: '', successor: '' };
+      /** One boot and its connection; the first use of a new certificate is the end of the one before it. */
+      const boot = async (): Promise<boolean> => {
+        const shown = (await open().load())?.certificatePem;
+        if (shown === server.successor) Object.assign(server, { active: shown, successor: '' });
+        if (shown === server.active) await open().confirm();
+        else open().tryOther();
+        return shown === server.active;
+      };
+      const renew = async (): Promise<string> => {
+        const key = await open().pendingKey();
+        const issued = await authority.device('hub-1', key.publicKey.spki);
+        server[server.active === '' ? 'active' : 'successor'] = issued;
+        await open().adopt(issued);
+        return issued;
+      };
+      await renew();
+      await boot();
+      store.failAt = failAt + 4;
+      try {
+        await renew();
+        await boot();
+        await renew();
+        await boot();
+      } catch {
+        // Power was lost; it comes back.
+      }
+      store.failAt = Number.POSITIVE_INFINITY;
+      expect((await boot()) || (await boot())).toBe(true);
+      const newest = await renew();
+      expect(await boot()).toBe(true);
+      expect((await open().load())?.certificatePem).toBe(newest);
+    },
+  );
+
   it('has a matching key and certificate after a loss of power at any write of a renewal', async () => {
     for (let failAt = 1; failAt < 12; failAt++) {
       const store = new FailingStore();
