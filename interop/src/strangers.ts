@@ -9,6 +9,7 @@ import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/c
 import { chromium } from './stranger/chromium.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
 import { cysecuretools, espsecure, imgtool, nrfutil, nxpimage } from './stranger/image-tools.ts';
+import { realFirmware } from './stranger/real-firmware.ts';
 import { rauc, swupdate } from './stranger/linux-tools.ts';
 import { espSecureCert, nvsGenerator } from './stranger/espressif-factory.ts';
 import { estPasswords } from './stranger/est-passwords.ts';
@@ -61,6 +62,7 @@ export const STRANGERS: readonly Stranger[] = [
   nrfutil,
   nxpimage,
   cysecuretools,
+  realFirmware,
   nvsGenerator,
   espSecureCert,
   opensslPkcs12,
