@@ -14,6 +14,7 @@ import { rauc, swupdate } from './stranger/linux-tools.ts';
 import { espSecureCert, nvsGenerator } from './stranger/espressif-factory.ts';
 import { estPasswords } from './stranger/est-passwords.ts';
 import { estClient } from './stranger/estclient.ts';
+import { kms } from './stranger/kms.ts';
 import { mbedtls } from './stranger/mbedtls.ts';
 import { mosquitto } from './stranger/mosquitto.ts';
 import { mqttJs } from './stranger/mqtt-js.ts';
@@ -22,6 +23,7 @@ import { paho } from './stranger/paho.ts';
 import { pahoGo } from './stranger/paho-go.ts';
 import { postgres } from './stranger/postgres.ts';
 import { s3 } from './stranger/s3.ts';
+import { softhsm } from './stranger/softhsm.ts';
 import { gcc, opensslPkcs12, zbar } from './stranger/station-files.ts';
 import { strongswan } from './stranger/strongswan.ts';
 import { tpm } from './stranger/tpm.ts';
@@ -56,6 +58,8 @@ export const STRANGERS: readonly Stranger[] = [
   imgtool,
   postgres,
   s3,
+  softhsm,
+  kms,
   virtualDevice,
   tpm,
   espsecure,
