@@ -47,6 +47,7 @@ import {
   TrustAnchors,
 } from './schemas/product.ts';
 import { Rehearsal, SetChip } from './schemas/rehearsal.ts';
+import { AddProductKey, ProductKey, RevokeProductKey, RotateProductKey } from './schemas/image-key.ts';
 import { EnrollDevice, EnrolledDevice, ImportDevices, ImportReport, RegistryRow } from './schemas/registry.ts';
 import { Campaign, CampaignDetail, Ratchet, StartCampaign } from './schemas/renewal.ts';
 import { MassRevocationOutcome, PreviewRevocation, RevocationPreview, RunRevocation } from './schemas/revocation.ts';
@@ -138,6 +139,33 @@ export const OPERATIONS = {
     summary: 'Set the virtual chip its releases are rehearsed in',
     body: SetChip,
     response: Product,
+  },
+  'products.keys': {
+    method: 'GET',
+    path: '/api/v1/products/{product}/keys',
+    summary: 'The keys its images may be signed with',
+    response: z.object({ rows: z.array(ProductKey) }),
+  },
+  'products.add-key': {
+    method: 'POST',
+    path: '/api/v1/products/{product}/keys',
+    summary: 'Add a key that new devices hold and that signs once it is rotated to',
+    body: AddProductKey,
+    response: ProductKey,
+  },
+  'products.rotate-key': {
+    method: 'POST',
+    path: '/api/v1/products/{product}/keys/rotate',
+    summary: 'Sign with another key from now on',
+    body: RotateProductKey,
+    response: ProductKey,
+  },
+  'products.revoke-key': {
+    method: 'POST',
+    path: '/api/v1/products/{product}/keys/{key}/revoke',
+    summary: 'Accept no image of a key any more',
+    body: RevokeProductKey,
+    response: ProductKey,
   },
   'products.preview-minimum': {
     method: 'POST',

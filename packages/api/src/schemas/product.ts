@@ -46,6 +46,12 @@ export const CreateProduct = z.object({
   hardwareRevisions: z.array(HardwareRevision).min(1).max(64).default(['rev-a']),
   evidence: EvidencePolicy.default('required'),
   imageKeyKind: ImageKeyKind.default('ecdsa-p256'),
+  /** A key in a token or service instead of one made and sealed here; its kind is then what it is. */
+  imageKeyReference: z
+    .string()
+    .max(1024)
+    .regex(/^(pkcs11|kms):.+$/)
+    .optional(),
   boot: BootProfile.prefault({ format: 'mcuboot' }),
 });
 
@@ -68,6 +74,8 @@ export const MinimumPreview = z.object({
 export const TrustAnchors = z.object({
   tlsAnchorsPem: z.string(),
   imageKeyPem: z.string(),
+  /** Every key its images may be signed with, as boot code of new devices holds them. */
+  imageKeysPem: z.string().optional(),
   /** Root metadata document, signed: keys and threshold that a release manifest must meet. */
   releaseRoot: z.unknown(),
 });

@@ -8,6 +8,7 @@ import {
 } from '@holdfast/api';
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
+import { registerProductKeys } from './product-keys.ts';
 import { type Column, formatFacts } from '../output/table.ts';
 import {
   addVerb,
@@ -64,6 +65,7 @@ function minimumOf(options: GivenOptions) {
 
 /** Products belong to the boot room: it owns their keys and their firmware policy. */
 export function registerProducts(noun: Command, io: CommandIo): void {
+  registerProductKeys(noun.command('key').description('the keys its images are signed with'), io);
   addVerb(noun, io, {
     name: 'create',
     words: 'create a product and the key its images are signed with',
@@ -73,6 +75,10 @@ export function registerProducts(noun: Command, io: CommandIo): void {
       { flags: '--hardware-revisions <names>', words: 'comma separated (default: rev-a)', parse: list },
       { flags: '--evidence <policy>', words: 'required (default) or none: whether success must be proven' },
       { flags: '--image-key <kind>', words: 'ecdsa-p256 (default), ed25519, rsa-2048 or rsa-3072' },
+      {
+        flags: '--key <reference>',
+        words: 'image key in a token or service instead: pkcs11:token=LABEL;object=LABEL or kms:ARN',
+      },
       { flags: '--slot-size <bytes>', words: 'bytes of a slot (default: 1048576)', parse: wholeNumber },
       { flags: '--chip <chip>', words: 'virtual chip its releases are rehearsed in (default: by image format)' },
       { flags: '--strategy <strategy>', words: "how that boots (default: the chip's usual way)" },
@@ -80,7 +86,12 @@ export function registerProducts(noun: Command, io: CommandIo): void {
     input: ([name], options) => ({
       body: bodyOf(CreateProduct, {
         name,
-        ...pick(options, { hardwareRevisions: 'hardwareRevisions', evidence: 'evidence', imageKeyKind: 'imageKey' }),
+        ...pick(options, {
+          hardwareRevisions: 'hardwareRevisions',
+          evidence: 'evidence',
+          imageKeyKind: 'imageKey',
+          imageKeyReference: 'key',
+        }),
         boot: { format: 'mcuboot', ...pick(options, { slotSize: 'slotSize', chip: 'chip', strategy: 'strategy' }) },
       }),
     }),

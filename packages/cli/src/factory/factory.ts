@@ -45,9 +45,9 @@ export class Factory {
     const anchors = await client.call('trust-anchors.show', { product });
     const root = encodeUtf8(JSON.stringify(anchors.releaseRoot));
     const bootKey = await generatePrivateKey('P-256');
-    const imageKey = importPublicKeyPem(anchors.imageKeyPem);
+    const imageKeys = decodePemBlocks(anchors.imageKeysPem ?? anchors.imageKeyPem).map(({ bytes }) => bytes);
     const prepared = prepareMcubootImage(
-      encodeBootProgram([imageKey.spki]),
+      encodeBootProgram(imageKeys),
       { version: parseVersion('1.0.0'), headerSize: 32, securityCounter: 0, padHeader: true },
       mcubootPublicKey(bootKey.keyObject),
     );

@@ -2,12 +2,13 @@ import { createPublicKey } from 'node:crypto';
 import type { ImageKey } from '@holdfast/api';
 import { type KeyKind, mcubootPublicKey, type SignatureAlgorithm, type Signer } from '@holdfast/crypto';
 import { encodeHex, HoldfastError, type Random } from '@holdfast/kernel';
-import { type ImageVerdict, ImageSigner, ImageVerifier } from '@holdfast/trust/boot';
-import type { ProductRecord, Tenant } from '@holdfast/trust/ports';
+import { type ImageVerdict, ImageSigner, ImageVerifier, type KeySets } from '@holdfast/trust/boot';
+import type { KeyEngine, ProductRecord, Tenant } from '@holdfast/trust/ports';
 import { actorOf, type OperatorPrincipal } from '@holdfast/trust/principal';
 import type { SealedKeys } from '@holdfast/trust/storage';
 import type { ImageLevel, ProductImages } from '@holdfast/trust/update';
 import { parseVersion } from '@holdfast/wire/mcuboot';
+import { givenOverNetwork } from '../engines/keys/key-reference.ts';
 
 /** How each kind of image key is made, and how MCUboot wants it to sign. */
 const KINDS: Readonly<Record<ImageKey['kind'], { readonly key: KeyKind; readonly algorithm: SignatureAlgorithm }>> = {
@@ -17,21 +18,42 @@ const KINDS: Readonly<Record<ImageKey['kind'], { readonly key: KeyKind; readonly
   'rsa-3072': { key: 'rsa-3072', algorithm: 'rsa-pss-sha256' },
 };
 
-/** The keys images of products are signed with: sealed here, used through a signer only. */
+/** The keys images of products are signed with: sealed here or in a token or service, used through a signer only. */
 export class ImageKeys implements ProductImages {
   readonly #keys: SealedKeys;
+  readonly #engines: Pick<KeyEngine, 'describe'>;
   readonly #random: Random;
+  readonly #sets: Pick<KeySets, 'trusted'>;
 
-  constructor(ports: { readonly keys: SealedKeys; readonly random: Random }) {
+  constructor(ports: {
+    readonly keys: SealedKeys;
+    readonly engines: Pick<KeyEngine, 'describe'>;
+    readonly random: Random;
+    readonly sets: Pick<KeySets, 'trusted'>;
+  }) {
+    this.#sets = ports.sets;
     this.#keys = ports.keys;
     this.#random = ports.random;
+    this.#engines = ports.engines;
   }
 
-  /** Makes and seals a key; its id goes into the product. */
-  async create(principal: OperatorPrincipal, kind: ImageKey['kind']): Promise<string> {
+  /**
+   * Makes and seals a key, or takes in the one of a reference; its id goes into the product.
+   *
+   * @throws as `KeyEngine`; `boot.unsupported_key` for one that images are not signed with
+   */
+  async create(principal: OperatorPrincipal, wish: ImageKey['kind'], reference?: string): Promise<string> {
+    const kind = reference === undefined ? wish : await this.#kindOf(reference);
     const keyId = `image-${kind}-${encodeHex(this.#random.bytes(8))}`;
-    await this.#keys.create({ tenant: principal.tenant, keyId, actor: actorOf(principal), kind: KINDS[kind].key });
+    const { tenant } = principal;
+    await this.#keys.create({ tenant, keyId, actor: actorOf(principal), kind: KINDS[kind].key, reference });
     return keyId;
+  }
+
+  async #kindOf(reference: string): Promise<ImageKey['kind']> {
+    const { kind } = mcubootPublicKey(await this.#engines.describe(givenOverNetwork(reference)));
+    if (kind === 'ecdsa-p384') throw new HoldfastError('boot.unsupported_key', { kind });
+    return kind;
   }
 
   async show(tenant: Tenant, keyId: string): Promise<ImageKey> {
@@ -40,6 +62,11 @@ export class ImageKeys implements ProductImages {
       .export({ type: 'spki', format: 'pem' })
       .toString();
     return { kind, publicKeyPem, keyHash: encodeHex(mcubootPublicKey(spki).hashes.sha256) };
+  }
+
+  /** SubjectPublicKeyInfo. @throws `storage.unknown_key` */
+  async spkiOf(tenant: Tenant, keyId: string): Promise<Uint8Array> {
+    return (await this.#find(tenant, keyId)).spki;
   }
 
   async sign(product: ProductRecord, firmware: Uint8Array, as: ImageLevel): Promise<Uint8Array> {
@@ -55,12 +82,7 @@ export class ImageKeys implements ProductImages {
   }
 
   async verify(product: ProductRecord, image: Uint8Array, minCounter: number): Promise<ImageVerdict> {
-    const { spki } = await this.#find(product.tenant, product.imageKeyId);
-    return new ImageVerifier('mcuboot', [spki]).verify(image, { minCounter });
-  }
-
-  async trusted({ tenant, imageKeyId }: ProductRecord): Promise<readonly Uint8Array[]> {
-    return [(await this.#find(tenant, imageKeyId)).spki];
+    return new ImageVerifier('mcuboot', await this.#sets.trusted(product)).verify(image, { minCounter });
   }
 
   async #signer({ tenant, imageKeyId }: ProductRecord): Promise<Signer> {

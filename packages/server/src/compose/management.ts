@@ -132,6 +132,7 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     rollouts: rooms.rollouts,
     rehearsals: rooms.rehearsals,
     imageKeys: images,
+    keySets: rooms.keySets,
     audit: {
       list: auditTrail.list.bind(auditTrail),
       verify: async () => {
@@ -155,15 +156,15 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
   };
 }
 
-async function trustAnchorsOf({ authority, images, roots }: Rooms, product: ProductRecord): Promise<TrustAnchors> {
-  if (product.imageKeyId === undefined) throw new HoldfastError('storage.unknown_key', { product: product.name });
-  const [imageKey, root] = await Promise.all([
-    images.show(product.tenant, product.imageKeyId),
-    roots.inForce(product.tenant),
-  ]);
+async function trustAnchorsOf({ authority, keySets, roots }: Rooms, product: ProductRecord): Promise<TrustAnchors> {
+  const [keys, root] = await Promise.all([keySets.list(product), roots.inForce(product.tenant)]);
+  const active = keys.find(({ state }) => state === 'active');
+  if (active === undefined) throw new HoldfastError('storage.unknown_key', { product: product.name });
+  const accepted = keys.filter(({ state }) => state !== 'revoked');
   return {
     tlsAnchorsPem: authority.anchorsDer.map((der) => encodePem('CERTIFICATE', der)).join(''),
-    imageKeyPem: imageKey.publicKeyPem,
+    imageKeyPem: encodePem('PUBLIC KEY', active.spki),
+    imageKeysPem: accepted.map(({ spki }) => encodePem('PUBLIC KEY', spki)).join(''),
     releaseRoot: parseStrictJson(root.document),
   };
 }

@@ -67,3 +67,41 @@ describe('a release that was published', () => {
     await expect(rollout).rejects.toEqual(coded('boot.rehearsal_refused'));
   });
 });
+
+describe('the keys of a product', () => {
+  const KEYED = 'valve';
+  const keys = (product = KEYED) => system.api.call('products.keys', { product });
+  const release = async (version: string, securityCounter: number) => {
+    const { id: artifactId } = await system.api.call('artifacts.upload', {
+      octets: seededRandom(securityCounter).bytes(3000),
+    });
+    return system.api.call('releases.create', { body: { product: KEYED, version, securityCounter, artifactId } });
+  };
+
+  it('rotate by API: what devices do not hold is refused, and so is a release that they would not boot', async () => {
+    const boot = { format: 'mcuboot', slotSize: SLOT, align: 4 } as const;
+    await system.api.call('products.create', { body: { name: KEYED, boot } });
+    const [first] = (await keys()).rows;
+    await release('1.0.0', 1);
+    const device = { id: 'valve-1', serial: 'valve-1', product: KEYED, hardwareRevision: 'rev-a' };
+    await system.api.call('devices.create', { body: device });
+    const next = await system.api.call('products.add-key', { product: KEYED, body: {} });
+    expect(next).toMatchObject({ slot: 1, state: 'next', custody: 'sealed' });
+    const rotate = (strand?: boolean) =>
+      system.api.call('products.rotate-key', { product: KEYED, body: { reason: 'test', strand } });
+    await expect(rotate()).rejects.toEqual(coded('boot.rotation_strands'));
+    expect(await rotate(true)).toMatchObject({ id: next.id, state: 'active' });
+    const { id } = await release('2.0.0', 2);
+    const { state, report } = await ended(id);
+    expect(state).toBe('refused');
+    expect(report?.steps.at(-1)).toMatchObject({ name: '1.0.0 (factory)', code: 'boot.unknown_key' });
+    const rollout = system.api.call('rollouts.create', { body: { releaseId: id, devices: ['valve-1'] } });
+    await expect(rollout).rejects.toEqual(coded('boot.rehearsal_refused'));
+
+    const anchors = await system.api.call('trust-anchors.show', { product: KEYED });
+    expect(anchors.imageKeyPem).toBe(next.publicKeyPem);
+    expect(anchors.imageKeysPem).toBe(`${first?.publicKeyPem}${next.publicKeyPem}`);
+    const revoked = { product: KEYED, key: first?.id ?? '', body: { reason: 'lost' } };
+    expect((await system.api.call('products.revoke-key', revoked)).state).toBe('revoked');
+  });
+});

@@ -37,6 +37,15 @@ export {
   type ProductPolicyPorts,
   type ProductWish,
 } from './product-policy.ts';
+export {
+  exportKeySet,
+  KEY_SET_FORMS,
+  type KeySetExportOptions,
+  type KeySetFile,
+  type KeySetForm,
+  type PlacedKey,
+} from './key-set-export.ts';
+export { KeySets, type KeySetsPorts, type NewImageKey, type Rotation } from './key-sets.ts';
 export { type ReferenceValuePorts, ReferenceValues } from './reference-values.ts';
 export {
   type FieldFirmware,

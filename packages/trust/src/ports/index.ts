@@ -4,6 +4,7 @@ export type * from './enrollment.ts';
 export type * from './events.ts';
 export type * from './identity.ts';
 export * from './ids.ts';
+export type * from './image-keys.ts';
 export type * from './operators.ts';
 export type * from './posture.ts';
 export type * from './provisioning.ts';

@@ -1,6 +1,9 @@
-import { HoldfastError } from '@holdfast/kernel';
+import { type EpochMs, HoldfastError } from '@holdfast/kernel';
 import type { FieldFirmware } from '../boot/index.ts';
 import type {
+  DeviceRepository,
+  Page,
+  PageRequest,
   PostureRepository,
   ReferenceValue,
   ReferenceValueRepository,
@@ -11,6 +14,7 @@ import type {
 import type { ArtifactFiles } from './artifact-access.ts';
 
 export interface FieldFirmwarePorts {
+  readonly devices: DeviceRepository;
   readonly postures: PostureRepository;
   readonly referenceValues: Pick<ReferenceValueRepository, 'list'>;
   readonly releases: Pick<ReleaseRepository, 'find'>;
@@ -20,6 +24,14 @@ export interface FieldFirmwarePorts {
 /** A firmware that devices run, and how many have proven so. */
 export interface FoundFirmware extends Omit<FieldFirmware, 'keys'> {
   readonly digest: Sha256Hex;
+  /** When the oldest of its devices was made: it holds the fewest keys. Undefined for devices that are still to be made. */
+  readonly oldest: EpochMs | undefined;
+}
+
+export interface Field {
+  readonly firmware: readonly FoundFirmware[];
+  /** When the oldest device was made that has proven none of these. */
+  readonly oldestUnproven: EpochMs | undefined;
 }
 
 const PAGE = 1000;
@@ -32,15 +44,12 @@ const MAX_BYTES = 64 * 1024 * 1024;
  * What runs on the devices a release is for: the newest firmwares they have proven, and the first that was ever
  * published, which the factory puts on them. Those with a higher counter are left out, as rollouts leave them out.
  */
-export async function fieldFirmware(
-  ports: FieldFirmwarePorts,
-  release: ReleaseRecord,
-): Promise<readonly FoundFirmware[]> {
+export async function fieldFirmware(ports: FieldFirmwarePorts, release: ReleaseRecord): Promise<Field> {
   const { tenant, product, hardwareRevision, counter, measurement } = release;
   const known = (await ports.referenceValues.list(tenant, product, PAGE)).filter(
     (value) => value.hardwareRevision === hardwareRevision && value.counter <= counter && value.digest !== measurement,
   );
-  const devices = await countDevices(ports.postures, release);
+  const { proven: devices, oldestUnproven } = await devicesOf(ports, release);
   const inUse = known.filter(({ digest }) => devices.has(digest)).slice(0, NEWEST);
   const factory = known.at(-1);
   const wanted = factory === undefined || inUse.includes(factory) ? inUse : [...inUse, factory];
@@ -49,21 +58,51 @@ export async function fieldFirmware(
   for (const value of wanted) {
     const image = await imageOf(ports, value, room);
     room -= image?.length ?? 0;
-    found.push({ name: nameOf(value, devices.get(value.digest) ?? 0), image, digest: value.digest });
+    const running = devices.get(value.digest);
+    const oldest = running?.oldest ?? (value === factory ? oldestUnproven : undefined);
+    found.push({ name: nameOf(value, running?.count ?? 0), image, digest: value.digest, oldest });
   }
-  return found;
+  return { firmware: found, oldestUnproven };
 }
 
-async function countDevices(postures: PostureRepository, release: ReleaseRecord): Promise<ReadonlyMap<string, number>> {
-  const counts = new Map<string, number>();
+interface Running {
+  count: number;
+  oldest: EpochMs;
+}
+
+interface Devices {
+  readonly proven: ReadonlyMap<Sha256Hex, Readonly<Running>>;
+  readonly oldestUnproven: EpochMs | undefined;
+}
+
+async function devicesOf({ devices, postures }: FieldFirmwarePorts, release: ReleaseRecord): Promise<Devices> {
+  const { tenant, product, hardwareRevision } = release;
+  const made = new Map<string, EpochMs>();
+  for await (const { deviceId, createdAt, hardwareRevision: revision, state } of everyPage((page) =>
+    devices.list(tenant, { product }, page),
+  ))
+    if (revision === hardwareRevision && state !== 'revoked' && state !== 'archived') made.set(deviceId, createdAt);
+  const proven = new Map<Sha256Hex, Running>();
+  for await (const { deviceId, evidence } of everyPage((page) => postures.listOfProduct(tenant, product, page))) {
+    const createdAt = made.get(deviceId);
+    if (evidence === undefined || createdAt === undefined) continue;
+    made.delete(deviceId);
+    const before = proven.get(evidence.digest);
+    if (before === undefined) proven.set(evidence.digest, { count: 1, oldest: createdAt });
+    else Object.assign(before, { count: before.count + 1, oldest: Math.min(before.oldest, createdAt) });
+  }
+  let oldestUnproven: EpochMs | undefined;
+  for (const createdAt of made.values()) oldestUnproven = Math.min(oldestUnproven ?? createdAt, createdAt);
+  return { proven, oldestUnproven };
+}
+
+async function* everyPage<Row>(read: (page: PageRequest) => Promise<Page<Row>>): AsyncGenerator<Row> {
   let after: string | undefined;
   do {
-    const page = await postures.listOfProduct(release.tenant, release.product, { after, limit: PAGE });
-    for (const { evidence } of page.rows)
-      if (evidence !== undefined) counts.set(evidence.digest, (counts.get(evidence.digest) ?? 0) + 1);
+    const page = await read({ after, limit: PAGE });
+    yield* page.rows;
     after = page.next;
   } while (after !== undefined);
-  return counts;
 }
 
 function nameOf({ version }: ReferenceValue, devices: number): string {

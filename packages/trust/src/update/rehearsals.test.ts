@@ -9,6 +9,7 @@ import { type Rehearser, Rehearsals } from './index.ts';
 
 const coded = (code: string) => expect.objectContaining({ code }) as unknown;
 const KEY = Uint8Array.of(1, 2, 3);
+const NEXT = Uint8Array.of(4, 5, 6);
 const FIRMWARE = (digit: number): string => String(digit).repeat(64);
 
 interface Run {
@@ -52,7 +53,10 @@ function newRehearsals(): Rehearsals {
     };
     return Promise.resolve(file);
   };
-  const keys = { trusted: () => Promise.resolve([KEY]) };
+  const keys = {
+    trusted: () => Promise.resolve([KEY, NEXT]),
+    heldSince: (_product: unknown, at: number) => Promise.resolve(at < 5 ? [KEY] : [KEY, NEXT]),
+  };
   return new Rehearsals({ ...repositories, clock, log: silentLog, store, audit, files: { open }, keys, rehearser });
 }
 
@@ -106,13 +110,31 @@ describe('the rehearsal of a release', () => {
       ['3.0.0 (2 devices)', 3],
       ['1.0.0 (factory)', 1],
     ]);
-    expect(request).toMatchObject({ format: 'mcuboot', slotSize: 1_048_576, keys: [KEY], cuts: 24 });
+    expect(request).toMatchObject({ format: 'mcuboot', slotSize: 1_048_576, keys: [KEY, NEXT], cuts: 24 });
+  });
+
+  it('gives each firmware the keys that its oldest device was made with', async () => {
+    for (const digit of [1, 2]) await publish(digit);
+    await world.addDevice('a', { createdAt: 4 });
+    await world.addDevice('b', { createdAt: 9 });
+    await world.addDevice('c', { createdAt: 7 });
+    for (const device of ['a', 'b']) await world.recordEvidence(device, { digest: FIRMWARE(2) });
+    const { request } = await rehearsed();
+    expect(request.from.map(({ name, keys }) => [name, keys.length])).toEqual([
+      ['2.0.0 (2 devices)', 1],
+      ['1.0.0 (factory)', 2],
+    ]);
+  });
+
+  it('updates it from itself while nothing else was published, with the keys of devices that are made already', async () => {
+    await world.addDevice('a', { createdAt: 4 });
+    expect((await rehearsed()).request.from).toMatchObject([{ name: 'itself', keys: [KEY] }]);
   });
 
   it('leaves out firmware for other hardware and with a higher counter, whose devices no rollout reaches', async () => {
     await publish(1, { hardwareRevision: 'rev-b' });
     await publish(2, { counter: 7 });
-    expect((await rehearsed()).request.from).toEqual([]);
+    expect((await rehearsed()).request.from).toMatchObject([{ name: 'itself' }]);
   });
 
   it('says of a firmware whose image is gone that there is none, and does not leave it out', async () => {

@@ -2,6 +2,7 @@ import { sha256 } from '@holdfast/crypto';
 import {
   type Clock,
   encodeCanonicalJson,
+  type EpochMs,
   encodeHex,
   encodeUtf8,
   HoldfastError,
@@ -42,6 +43,8 @@ export interface RehearsalsPorts extends FieldFirmwarePorts {
   readonly keys: {
     /** SubjectPublicKeyInfo of every key that the product's images may be signed with. */
     trusted(product: ProductRecord): Promise<readonly Uint8Array[]>;
+    /** Of those in the boot code of a device made then. */
+    heldSince(product: ProductRecord, madeAt: EpochMs): Promise<readonly Uint8Array[]>;
   };
 }
 
@@ -154,13 +157,13 @@ export class Rehearsals {
     if (product === undefined) throw new HoldfastError('update.unknown_product', { product: release.product });
     const image = await this.#image(release);
     const keys = await imageKeys.trusted(product);
-    const found = await fieldFirmware(this.#ports, release);
+    const from = await this.#from(release, product, { image, keys });
     const { format, slotSize, chip, strategy } = product.boot;
     const request: RehearsalRequest = {
       format,
       image,
       keys,
-      from: found.map(({ name, image: before }) => ({ name, image: before, keys })),
+      from: from.map(({ digest: _digest, ...firmware }) => firmware),
       slotSize,
       chip,
       strategy,
@@ -172,10 +175,31 @@ export class Rehearsals {
     const subject = encodeCanonicalJson({
       image: release.imageSha256,
       boot: [format, slotSize, chip ?? null, strategy ?? null],
-      keys: keys.map((spki) => encodeHex(sha256(spki))),
-      from: found.map(({ digest }) => digest),
+      keys: keys.map(digestOf),
+      from: from.map(({ digest, keys: held }) => [digest, held.map(digestOf)]),
     });
     return { request, subjectSha256: encodeHex(sha256(encodeUtf8(subject))) };
+  }
+
+  /** Each firmware with the keys its oldest device holds; devices that are made from now on hold all of them. */
+  async #from(
+    release: ReleaseRecord,
+    product: ProductRecord,
+    { image, keys }: { readonly image: Uint8Array; readonly keys: readonly Uint8Array[] },
+  ) {
+    const { firmware, oldestUnproven } = await fieldFirmware(this.#ports, release);
+    const held = async (oldest: EpochMs | undefined) =>
+      oldest === undefined ? keys : this.#ports.keys.heldSince(product, oldest);
+    if (firmware.length === 0)
+      return [{ name: 'itself', image, digest: release.measurement, keys: await held(oldestUnproven) }];
+    return Promise.all(
+      firmware.map(async ({ name, image: before, digest, oldest }) => ({
+        name,
+        image: before,
+        digest,
+        keys: await held(oldest),
+      })),
+    );
   }
 
   async #image({ tenant, artifactId, imageLength }: ReleaseRecord): Promise<Uint8Array> {
@@ -198,6 +222,10 @@ export class Rehearsals {
       audit.entry({ tenant, actor, action: 'release.rehearsed', subject: releaseId, details }),
     ]);
   }
+}
+
+function digestOf(spki: Uint8Array): string {
+  return encodeHex(sha256(spki));
 }
 
 function keyOf(tenant: Tenant, releaseId: string): string {

@@ -22,6 +22,21 @@ export interface ProductTable {
   revision: number;
 }
 
+export interface ProductImageKeyTable {
+  tenant: string;
+  product: string;
+  key_id: string;
+  slot: number;
+  state: string;
+  custody: string;
+  /** DER SubjectPublicKeyInfo. */
+  spki: Uint8Array;
+  added_at: number;
+  added_by: string;
+  changed_at: number;
+  revision: number;
+}
+
 export interface ReferenceValueTable {
   tenant: string;
   product: string;
@@ -55,6 +70,7 @@ interface AttestationNonceTable {
 
 export interface PostureTables {
   products: ProductTable;
+  product_image_keys: ProductImageKeyTable;
   reference_values: ReferenceValueTable;
   postures: PostureTable;
   attestation_nonces: AttestationNonceTable;
