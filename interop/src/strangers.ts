@@ -7,6 +7,7 @@ import { awsSdkV1 } from './stranger/aws-sdk-v1.ts';
 import { betweenStrangers } from './stranger/between-strangers.ts';
 import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/certificates.ts';
 import { chromium } from './stranger/chromium.ts';
+import { cluster } from './stranger/cluster.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
 import { cysecuretools, espsecure, imgtool, nrfutil, nxpimage } from './stranger/image-tools.ts';
 import { realFirmware } from './stranger/real-firmware.ts';
@@ -57,6 +58,7 @@ export const STRANGERS: readonly Stranger[] = [
   peculiarX509,
   imgtool,
   postgres,
+  cluster,
   s3,
   softhsm,
   kms,

@@ -27,16 +27,19 @@ export class HoldfastProcess {
   readonly #child: ChildProcess;
   readonly #said: string[];
 
-  /** @param dataFolder - a folder to make; its name must be short, a Unix socket lies in it. */
-  static async start(dataFolder: string): Promise<HoldfastProcess> {
+  /**
+   * @param dataFolder - a folder to make; its name must be short, a Unix socket lies in it.
+   * @param more - further options of `holdfast up`
+   */
+  static async start(dataFolder: string, more: readonly string[] = []): Promise<HoldfastProcess> {
     const [mqtt = 0, https = 0, mux = 0, enroll = 0, open = 0, management = 0] = await findFreePorts(6);
     const ports = { mqtt, https, mux, enroll, public: open, management };
-    const running = new HoldfastProcess(dataFolder, ports);
+    const running = new HoldfastProcess(dataFolder, ports, more);
     await running.#untilReady();
     return running;
   }
 
-  private constructor(dataFolder: string, ports: HoldfastPorts) {
+  private constructor(dataFolder: string, ports: HoldfastPorts, more: readonly string[]) {
     const options = {
       data: dataFolder,
       'port-mqtt': ports.mqtt,
@@ -49,7 +52,7 @@ export class HoldfastProcess {
     const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
     this.ports = ports;
     this.#said = [];
-    this.#child = spawn(process.execPath, [CLI, 'up', '--enroll-listen', ...flags], {
+    this.#child = spawn(process.execPath, [CLI, 'up', '--enroll-listen', ...flags, ...more], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: environmentOfOurs(),
     });
@@ -62,6 +65,11 @@ export class HoldfastProcess {
   /** The end of what it wrote to stderr: the place to look when something went wrong. */
   get log(): string {
     return this.#said.join('').slice(-4000);
+  }
+
+  /** Sends a signal, such as one that stops it in the middle. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 
   async stop(): Promise<void> {

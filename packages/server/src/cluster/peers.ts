@@ -23,7 +23,7 @@ import type {
 } from '../protocols/mqtt/index.ts';
 import { Channel } from './channel.ts';
 import type { NodeIds } from './node-ids.ts';
-import type { SharedSessions } from './ports.ts';
+import type { SharedSessions, StoredFor } from './ports.ts';
 import { type Carried, headOf, messageOf, type Note, type TakeoverNote, type TakeoverPlace } from './records.ts';
 import type { SealedFrames } from './sealed-frames.ts';
 import { Wants } from './wants.ts';
@@ -60,6 +60,8 @@ const BEAT_MS = 1_000;
 /** A node that is silent for so long gets no messages. */
 const SILENT_MS = 5_000;
 const YIELD_MS = 1_000;
+/** How long a node that takes a session may be unknown here. */
+const REMEMBERED_MS = 30_000;
 const ATTEMPTS = 5;
 /** Without the bus the store is looked at this often for what waits, and this often for everything. */
 const RELOAD_EVERY = 5;
@@ -94,6 +96,10 @@ export class ClusterPeers implements Peers, DurableStore {
   readonly #owners = new Map<string, string>();
   /** Monotonic ms when each node was last heard. */
   readonly #nodes = new Map<string, number>();
+  /** Sessions that are about to be connected here. */
+  readonly #claiming = new Map<string, { any: boolean }>();
+  /** Monotonic ms when something was last stored here for a session that is not connected here. */
+  readonly #storedFor = new Map<string, number>();
   #side: PeerSide | undefined;
   #timer: Timer | undefined;
   #beats = 0;
@@ -174,8 +180,26 @@ export class ClusterPeers implements Peers, DurableStore {
       }
       this.#epochs.set(key, epoch);
       this.#owners.set(key, nodeId);
+      const missed = { any: false };
+      this.#claiming.set(key, missed);
       this.tell({ t: 'claimed', key });
-      return sessions.loadSession(key);
+      return this.#load(key, missed);
+    }
+  }
+
+  /** What is stored while the session is read, and until it is connected here, is read after that. */
+  async #load(key: string, missed: { any: boolean }): Promise<StoredState> {
+    const { sessions, turn } = this.#ports;
+    try {
+      return await sessions.loadSession(key);
+    } finally {
+      turn.defer(() => {
+        void (async () => {
+          await sessions.append([], () => undefined).catch(() => undefined);
+          if (this.#claiming.get(key) === missed) this.#claiming.delete(key);
+          if (missed.any) await this.#takeWaiting(key);
+        })();
+      });
     }
   }
 
@@ -228,6 +252,15 @@ export class ClusterPeers implements Peers, DurableStore {
     return this.#catching;
   }
 
+  /** A session ended in the store because it was offline for long enough. */
+  expired(key: string): void {
+    const change: StoreChange = { kind: 'session-removed', key };
+    this.#epochs.delete(key);
+    this.#owners.delete(key);
+    this.#side?.apply(change);
+    this.tell({ t: 'change', change });
+  }
+
   /** Sessions that the store says another node has, or nobody. */
   async checkLeases(): Promise<void> {
     const mine = await this.#ports.sessions.leases(this.#ports.nodeId);
@@ -259,7 +292,7 @@ export class ClusterPeers implements Peers, DurableStore {
       else if (change.kind === 'retained-saved') this.#tellRetained(messages.get(change.messageId));
       else if (change.kind === 'retained-removed') {
         this.tell({ t: 'unretain', realm: change.realm, topic: change.topic, id: this.nextId() });
-      } else if (change.kind === 'delivery-saved' && !this.#epochs.has(change.key)) {
+      } else if (change.kind === 'delivery-saved' && this.#isElsewhere(change.key)) {
         const node = this.#owners.get(change.key);
         if (node === undefined || !this.#nodes.has(node)) continue;
         const ofNode = deliveries.get(node) ?? new Map();
@@ -272,6 +305,14 @@ export class ClusterPeers implements Peers, DurableStore {
     for (const [node, ofNode] of deliveries) {
       for (const [id, list] of ofNode) this.#tellWaiting(node, { id, message: messages.get(id), list });
     }
+  }
+
+  #isElsewhere(key: string): boolean {
+    const claiming = this.#claiming.get(key);
+    if (claiming !== undefined) claiming.any = true;
+    if (this.#epochs.has(key)) return false;
+    this.#storedFor.set(key, this.#ports.clock.monotonicMs());
+    return true;
   }
 
   #tellRetained(message: StoredMessage | undefined): void {
@@ -291,7 +332,7 @@ export class ClusterPeers implements Peers, DurableStore {
       readonly list: readonly (readonly [string, StoredDelivery])[];
     },
   ): void {
-    if (message === undefined) this.#channel.send(node, { t: 'waiting' });
+    if (message === undefined) for (const [key] of list) this.#channel.send(node, { t: 'waiting', key });
     else this.#channel.send(node, { t: 'stored', id, head: headOf(message), deliveries: list }, message);
   }
 
@@ -323,6 +364,8 @@ export class ClusterPeers implements Peers, DurableStore {
         return;
       case 'claimed':
         this.#lose(note.key, sender);
+        // Stored when another node, or none, was thought to have it.
+        if (this.#storedFor.has(note.key)) this.#channel.send(sender, { t: 'waiting', key: note.key });
         return;
       case 'change':
         this.#onChange(note.change);
@@ -332,7 +375,7 @@ export class ClusterPeers implements Peers, DurableStore {
         return;
       case 'stored':
         for (const [key, delivery] of note.deliveries) {
-          if (this.#epochs.has(key)) side?.take(key, delivery, { ...messageOf(note.head, carried), id: note.id });
+          this.#take({ key, delivery, message: { ...messageOf(note.head, carried), id: note.id } });
         }
         return;
       case 'retain':
@@ -342,11 +385,23 @@ export class ClusterPeers implements Peers, DurableStore {
         side?.unretain(note.realm, note.topic, note.id);
         return;
       case 'waiting':
-        void this.#takeWaiting();
+        this.#waits(note.key);
         return;
       case 'reload':
         void this.catchUp();
     }
+  }
+
+  #take({ delivery, key, message }: StoredFor): void {
+    const claiming = this.#claiming.get(key);
+    if (claiming !== undefined) claiming.any = true;
+    if (this.#epochs.has(key)) this.#side?.take(key, delivery, message);
+  }
+
+  #waits(key: string): void {
+    const claiming = this.#claiming.get(key);
+    if (claiming === undefined) void this.#takeWaiting(key);
+    else claiming.any = true;
   }
 
   /** A session that this node has is not changed by what another one says of it. */
@@ -377,6 +432,7 @@ export class ClusterPeers implements Peers, DurableStore {
     if (bus.state.up) {
       for (const [node, heardAt] of this.#nodes) if (now - heardAt > SILENT_MS) this.#forget(node);
     }
+    for (const [key, at] of this.#storedFor) if (now - at > REMEMBERED_MS) this.#storedFor.delete(key);
     const sent = Object.fromEntries(this.others.map((node) => [node, this.#channel.sentTo(node)]));
     this.tell({ t: 'beat', name, sent });
     this.#beats++;
@@ -404,13 +460,13 @@ export class ClusterPeers implements Peers, DurableStore {
     }
   }
 
-  async #takeWaiting(): Promise<void> {
+  /** Of one session, or of all that this node has. */
+  async #takeWaiting(key?: string): Promise<void> {
+    const { nodeId, sessions } = this.#ports;
     try {
       // After what this node itself has under way: a message that was just acknowledged is not read again.
-      await this.#ports.sessions.append([], () => undefined);
-      for (const { delivery, key, message } of await this.#ports.sessions.loadQueued(this.#ports.nodeId)) {
-        this.#side?.take(key, delivery, message);
-      }
+      await sessions.append([], () => undefined);
+      for (const each of await sessions.loadQueued(nodeId, key)) this.#take(each);
     } catch (error) {
       this.#ports.log.warn('what waits in the store could not be read', { code: toHoldfastError(error).code });
     }

@@ -20,8 +20,8 @@ export interface SharedSessions {
   loadShared(): Promise<StoredState>;
   /** One session with all that belongs to it, or none. */
   loadSession(key: string): Promise<StoredState>;
-  /** What waits, unsent, for sessions of a node. */
-  loadQueued(nodeId: string): Promise<readonly StoredFor[]>;
+  /** What waits, unsent, for sessions of a node, or for one of them. */
+  loadQueued(nodeId: string, key?: string): Promise<readonly StoredFor[]>;
   lease(key: string): Promise<SessionLease | undefined>;
   /** By session key: of one node, or all. */
   leases(nodeId?: string): Promise<ReadonlyMap<string, SessionLease>>;

@@ -49,8 +49,8 @@ export type Note =
     }
   | { readonly t: 'retain'; readonly id: number; readonly head: MessageHead }
   | { readonly t: 'unretain'; readonly realm: string; readonly topic: string; readonly id: number }
-  /** Something waits in the store for sessions of the node that hears it. */
-  | { readonly t: 'waiting' }
+  /** Something waits in the store for a session of the node that hears it. */
+  | { readonly t: 'waiting'; readonly key: string }
   /** Sessions or retained messages changed in a way that only the store tells. */
   | { readonly t: 'reload' };
 

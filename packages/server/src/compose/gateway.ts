@@ -42,6 +42,7 @@ import { eventLoopTurn, joinObservers, MqttBroker, PROFILES } from '../protocols
 import { ocspRoutes, plainTarget } from '../protocols/ocsp/index.ts';
 import { SealedMessageKeys } from '../persistence/repositories/communication-keys.ts';
 import { SqlDurableStore } from '../persistence/repositories/communication-mqtt.ts';
+import { type Cluster, connectionPrefix, openCluster } from './cluster.ts';
 import { openDataRoutes } from './data-routes.ts';
 import { DeviceTrust } from './device-trust.ts';
 import type { Foundation } from './foundation.ts';
@@ -55,7 +56,10 @@ export interface ListeningPort {
 }
 
 export interface Gateway {
+  /** Of all nodes. */
   readonly presence: PresenceBoard;
+  /** Undefined when this server is alone. */
+  readonly cluster: Cluster | undefined;
   readonly sessions: SessionTable;
   readonly broker: MqttBroker;
   /** Undefined when none is configured. */
@@ -91,7 +95,19 @@ export async function openGateway(
   const admission = new PeerAdmission({ identifier: rooms.peers, sessions, trail, clock, newcomers: rooms.jit });
   const sinks = await openSinks(foundation);
   const enrollment = fairEnrollment(rooms.enrollment);
-  const broker = await openBroker(foundation, rooms, { enrollment, presence, sessions, trail, admission, sinks });
+  const keys = messageKeys(foundation);
+  const fleet = foundation.config.bus === undefined ? presence : new PresenceBoard();
+  const cluster = await openCluster(foundation, { rooms, keys, presence, fleet });
+  const broker = await openBroker(foundation, rooms, {
+    enrollment,
+    presence,
+    sessions,
+    trail,
+    admission,
+    sinks,
+    keys,
+    cluster,
+  });
 
   const reactions = new EventReactions({
     events: database.events,
@@ -115,6 +131,7 @@ export async function openGateway(
     trail,
     credential,
     trust,
+    cluster,
     keySigner: () => ({
       certificates: [shown.certificateDer, ...shown.chainDer],
       signer: createSigner(shown.privateKey),
@@ -132,7 +149,8 @@ export async function openGateway(
   });
   closers.add('device trust', () => changes.close());
   return {
-    presence,
+    presence: fleet,
+    cluster,
     sessions,
     broker,
     sinks,
@@ -155,15 +173,22 @@ interface GatewayParts {
   readonly admission: PeerAdmission;
 }
 
+function messageKeys({ clock, database: { store }, fields, random, sealedRecords }: Foundation): SealedMessageKeys {
+  return new SealedMessageKeys({ fields, sealedRecords, store, clock, random });
+}
+
 async function openBroker(
   foundation: Foundation,
   rooms: Rooms,
-  parts: GatewayParts & { readonly sinks: Sinks | undefined },
+  parts: GatewayParts & {
+    readonly sinks: Sinks | undefined;
+    readonly keys: SealedMessageKeys;
+    readonly cluster: Cluster | undefined;
+  },
 ): Promise<MqttBroker> {
-  const { clock, random, log, closers, database, fields, sealedRecords } = foundation;
+  const { clock, random, log, closers, database } = foundation;
   const { reader, store } = database;
-  const { admission, sessions, trail } = parts;
-  const keys = new SealedMessageKeys({ fields, sealedRecords, store, clock, random });
+  const { admission, cluster, keys, sessions, trail } = parts;
   const authenticator = new MqttAuthenticator({
     admission,
     authority: rooms.policyAuthority,
@@ -204,19 +229,28 @@ async function openBroker(
     onHealth: (device, report) =>
       log.debug('health report', { deviceId: device.deviceId, firmware: report.firmwareVersion }),
   });
+  const observer = joinObservers(
+    gatewayObserver({ ...parts, takeovers: rooms.cloneTrap, log }),
+    lifecycle,
+    cluster?.observer ?? {},
+  );
   const broker: MqttBroker = new MqttBroker({
     clock,
     random,
     log,
     turn: eventLoopTurn,
-    store: new SqlDurableStore({ reader, store, keys, log }),
+    store: cluster?.peers ?? new SqlDurableStore({ reader, store, keys, log }),
+    peers: cluster?.peers,
+    idPrefix: connectionPrefix(cluster),
     authenticator,
     profile: PROFILES[foundation.config.mqttProfile],
     reserved,
     tap: parts.sinks,
-    observer: joinObservers(gatewayObserver({ ...parts, takeovers: rooms.cloneTrap, log }), lifecycle),
+    observer,
   });
+  cluster?.takeoversGoTo(observer);
   await broker.start();
+  await cluster?.start(broker);
   closers.add('mqtt', () => broker.close());
   return broker;
 }
@@ -264,6 +298,7 @@ interface ListenerParts extends GatewayParts {
   readonly keySigner: () => Omit<KeyPackageSigner, 'signingTime'>;
   readonly credential: ServerCredential;
   readonly trust: DeviceTrust;
+  readonly cluster: Cluster | undefined;
 }
 
 async function openListeners(foundation: Foundation, rooms: Rooms, parts: ListenerParts) {
@@ -281,7 +316,8 @@ async function openListeners(foundation: Foundation, rooms: Rooms, parts: Listen
     clock,
     log,
   };
-  const nextConnectionId = () => `${++connections}`;
+  const prefix = connectionPrefix(parts.cluster);
+  const nextConnectionId = () => `${prefix}${++connections}`;
   const est = estRoutes({
     enrollment,
     chainDer: () => authority.caCertsDer,

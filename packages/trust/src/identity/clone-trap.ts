@@ -76,6 +76,11 @@ export class CloneTrap implements TakeoverWatch {
     this.#history = new TakeoverHistory(ports.limits);
   }
 
+  /** A take-over at another node, which acts on it: it counts here too. */
+  note(takeover: Takeover): void {
+    this.#history.record(takeover, this.#ports.clock.monotonicMs());
+  }
+
   async takenOver(takeover: Takeover): Promise<'kept' | 'quarantined'> {
     if (!this.#history.record(takeover, this.#ports.clock.monotonicMs())) return 'kept';
     await this.#ports.registry.quarantine(system(takeover.tenant), takeover.deviceId, findingOf(takeover));

@@ -172,17 +172,18 @@ export class SqlSharedSessions implements SharedSessions {
     return { ...NOTHING, messages: await this.#open(messages), sessions: [session] };
   }
 
-  async loadQueued(nodeId: string): Promise<readonly StoredFor[]> {
+  async loadQueued(nodeId: string, key?: string): Promise<readonly StoredFor[]> {
     const { reader } = this.#ports;
+    const waiting = query
+      .selectFrom('mqtt_deliveries')
+      .innerJoin('mqtt_leases', 'mqtt_leases.session_key', 'mqtt_deliveries.session_key')
+      .selectAll('mqtt_deliveries')
+      .where('mqtt_leases.node_id', '=', nodeId)
+      .where('mqtt_deliveries.state', '=', 'queued')
+      .orderBy('mqtt_deliveries.position')
+      .limit(QUEUED_PAGE);
     const deliveries = await reader.all(
-      query
-        .selectFrom('mqtt_deliveries')
-        .innerJoin('mqtt_leases', 'mqtt_leases.session_key', 'mqtt_deliveries.session_key')
-        .selectAll('mqtt_deliveries')
-        .where('mqtt_leases.node_id', '=', nodeId)
-        .where('mqtt_deliveries.state', '=', 'queued')
-        .orderBy('mqtt_deliveries.position')
-        .limit(QUEUED_PAGE),
+      key === undefined ? waiting : waiting.where('mqtt_deliveries.session_key', '=', key),
     );
     if (deliveries.length === 0) return [];
     const ids = [...new Set(deliveries.map(({ message_id }) => message_id))];
