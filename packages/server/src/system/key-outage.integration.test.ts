@@ -1,5 +1,6 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { generatePrivateKey } from '@holdfast/crypto';
+import { encodePem } from '@holdfast/wire/pem';
 import { decodeCrl } from '@holdfast/wire/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FakeKeyEngine } from '../engines/keys/testing/fake-key-engine.ts';
@@ -105,5 +106,34 @@ describe('a server whose issuing key is in a token', () => {
   it('gives out nothing that another key under the same name signed', async () => {
     await token.put(KEY);
     expect((await enrollment('lamp-3')).status).toBe(503);
+  });
+});
+
+describe('a product whose image key is in a token', () => {
+  const IMAGE = 'pkcs11:token=hf;object=image';
+
+  it('has its releases signed there, and none while the token is away', async () => {
+    const key = await token.put(IMAGE);
+    const body = { name: 'gate', evidence: 'none', imageKeyReference: IMAGE, boot: { format: 'mcuboot' } } as const;
+    const { imageKey } = await system.api.call('products.create', { body });
+    expect(imageKey?.publicKeyPem).toBe(encodePem('PUBLIC KEY', key.publicKey.spki));
+    const { id: artifactId } = await system.api.call('artifacts.upload', { octets: new Uint8Array(4096).fill(7) });
+    const wish = { product: 'gate', version: '1.0.0', securityCounter: 1, artifactId };
+    token.fault = 'unavailable';
+    expect(await system.code(system.api.call('releases.create', { body: wish }))).toBe('storage.key_unavailable');
+    token.fault = undefined;
+    const created = async () => system.code(system.api.call('releases.create', { body: wish }));
+    await expect.poll(created, PATIENCE).toBe('done');
+  });
+
+  it.each([
+    ['kms:alias/a?endpoint=https://127.0.0.1:9', 'storage.bad_key_reference'],
+    ['pkcs11:token=hf;object=nowhere', 'storage.bad_key_reference'],
+    ['pkcs11:token=hf;object=image?pin-value=1', 'storage.bad_key_reference'],
+    ['file:/etc/passwd', 'request.invalid'],
+  ])('is not made with %s', async (imageKeyReference, code) => {
+    const body = { name: 'door', evidence: 'none', imageKeyReference, boot: { format: 'mcuboot' } } as const;
+    expect(await system.code(system.api.call('products.create', { body }))).toBe(code);
+    expect(await system.code(system.api.call('products.show', { product: 'door' }))).toBe('identity.unknown_product');
   });
 });

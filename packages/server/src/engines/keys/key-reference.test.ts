@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { HoldfastError } from '@holdfast/kernel';
 import { describe, expect, it } from 'vitest';
-import { parseKeyReference } from './key-reference.ts';
+import { givenOverNetwork, parseKeyReference } from './key-reference.ts';
 
 const ARN = 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 const KMS = { kind: 'kms', region: undefined, endpoint: undefined };
@@ -53,6 +53,13 @@ describe('a reference to a key', () => {
   ])('is refused for its %s: %s', (part, text) => {
     expect(() => parseKeyReference(text)).toThrowError(
       expect.objectContaining({ code: 'storage.bad_key_reference', details: { part } }),
+    );
+  });
+
+  it('names no endpoint when it comes over the API', () => {
+    expect(givenOverNetwork('kms:alias/a?region=eu-west-1')).toBe('kms:alias/a?region=eu-west-1');
+    expect(() => givenOverNetwork('kms:alias/a?endpoint=https://127.0.0.1')).toThrowError(
+      expect.objectContaining({ code: 'storage.bad_key_reference', details: { part: 'endpoint' } }),
     );
   });
 

@@ -46,6 +46,18 @@ export function parseKeyReference(text: string): KeyReference {
   throw refused('scheme');
 }
 
+/**
+ * A reference that came over the API: whoever names an endpoint would choose where the server sends requests that its
+ * credentials signed.
+ *
+ * @throws `storage.bad_key_reference`
+ */
+export function givenOverNetwork(text: string): string {
+  const reference = parseKeyReference(text);
+  if (reference.kind === 'kms' && reference.endpoint !== undefined) throw refused('endpoint');
+  return text;
+}
+
 function parsePkcs11(path: string): Pkcs11Reference {
   if (path.includes('?')) throw refused('query');
   const given = new Map<string, Uint8Array>();
