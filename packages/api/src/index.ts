@@ -17,6 +17,7 @@ export * from './schemas/common.ts';
 export * from './schemas/communication.ts';
 export * from './schemas/device.ts';
 export * from './schemas/enrollment.ts';
+export * from './schemas/image-key.ts';
 export * from './schemas/manufacturer.ts';
 export * from './schemas/operator.ts';
 export * from './schemas/product.ts';
