@@ -1,6 +1,6 @@
 import type { Signer } from '@holdfast/crypto';
 import { encodeHex, HoldfastError, toHoldfastError } from '@holdfast/kernel';
-import { KeySets, ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
+import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
 import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority, Shadows } from '@holdfast/trust/communication';
 import {
   type AuthorityKeys,
@@ -52,7 +52,6 @@ import {
   UpdateReactions,
 } from '@holdfast/trust/update';
 import { communicationRepositories } from '../persistence/repositories/communication.ts';
-import { SqlImageKeyRepository } from '../persistence/repositories/image-keys.ts';
 import { identityRepositories } from '../persistence/repositories/identity.ts';
 import { postureRepositories } from '../persistence/repositories/posture.ts';
 import { updateRepositories } from '../persistence/repositories/update.ts';
@@ -61,6 +60,7 @@ import { ThreadRehearser } from '../engines/rehearsal/thread-rehearser.ts';
 import type { Foundation } from './foundation.ts';
 import { watchIssuingKey } from './issuing-key.ts';
 import { derivedKey } from './derived-key.ts';
+import { watchRenewals } from './renewal-alarm.ts';
 import { openRowSeal } from './row-seal.ts';
 import { openPasswordKey } from './password-key.ts';
 import { ImageKeys } from './image-keys.ts';
@@ -131,6 +131,7 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
   closers.add('enrollment sweep', () => sweeping.cancel());
   const campaigns = new Campaigns(shared);
   const turns = campaigns.start(tenant);
+  watchRenewals(foundation, repositories);
   closers.add('renewal campaigns', () => turns.close());
   return {
     authority,
@@ -242,12 +243,7 @@ async function openUpdate(
   const { clock, random, log, tenant, closers, database } = foundation;
   const { store, audit, outbox, reader } = database;
   const shared = { clock, random, log, store, audit, outbox, ...repositories, ...updateRepositories(reader) };
-  const keySets = new KeySets({
-    ...shared,
-    imageKeys: new SqlImageKeyRepository(reader),
-    spkiOf: (owner, keyId) => images.spkiOf(owner, keyId),
-  });
-  const images: ImageKeys = new ImageKeys({ ...foundation, sets: keySets });
+  const images = new ImageKeys(foundation);
   const files = releaseFiles(foundation);
   const roots = new ReleaseRoots({ ...shared, keys: releaseKeys(foundation) });
   await roots.ensure(tenant);
@@ -255,7 +251,7 @@ async function openUpdate(
   const access = new ArtifactAccess({ ...shared, files });
   const manifests = new Manifests({ roots });
   const jobs = new DeviceJobs({ ...shared, writer, manifests, posture: postures });
-  const rehearsals = new Rehearsals({ ...shared, files, keys: keySets, rehearser: new ThreadRehearser() });
+  const rehearsals = new Rehearsals({ ...shared, files, keys: images, rehearser: new ThreadRehearser() });
   closers.add('rehearsals', () => rehearsals.close());
   const rollouts = new Rollouts({ ...shared, rehearsals, writer, artifactUrl });
   const control = new ControlJobs({ ...shared, writer });
@@ -270,7 +266,6 @@ async function openUpdate(
     images,
     roots,
     access,
-    keySets,
     jobs,
     rollouts,
     rehearsals,

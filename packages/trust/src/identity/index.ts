@@ -101,6 +101,7 @@ export {
   type RegistryImportPorts,
 } from './registry-import.ts';
 export { type EstablishWish, Registry, type RegistryActor, type RegistryPorts } from './registry.ts';
+export { type OverdueRenewals, RenewalWatch, type RenewalWatchPorts } from './renewal-watch.ts';
 export {
   MassRevocation,
   type MassRevocationOutcome,

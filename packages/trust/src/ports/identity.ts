@@ -150,6 +150,10 @@ export type CertificateChange = Partial<
 /** What a revocation list says of a certificate; a fleet's worth of them is read at once. */
 export type RevokedCertificate = Pick<CertificateRecord, 'serialNumber' | 'revokedAt' | 'revocationReason'>;
 
+export type CertificateInUse = Pick<CertificateRecord, 'fingerprint' | 'notBefore' | 'notAfter'> & {
+  readonly deviceId: DeviceId;
+};
+
 export interface IssuedCertificate {
   readonly certificate: CertificateRecord;
   /** Undefined when the registry does not know the issuer. */
@@ -169,6 +173,8 @@ export interface CertificateRepository {
   pendingOfIssuer(tenant: Tenant, issuer: Fingerprint, limit: number): Promise<readonly CertificateRecord[]>;
   /** Active ones of a profile, newest first: CA, server and operator certificates. */
   activeOfProfile(tenant: Tenant, profile: CertificateProfile): Promise<readonly CertificateRecord[]>;
+  /** Those of devices in use, by which they are let in now; in order of fingerprint. */
+  inUse(tenant: Tenant, page: PageRequest): Promise<Page<CertificateInUse>>;
   /** Device or claim ids that hold an unrevoked certificate of an issuer, in order of fingerprint. */
   subjectsOfIssuer(
     tenant: Tenant,

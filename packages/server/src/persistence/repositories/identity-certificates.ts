@@ -1,6 +1,7 @@
 import { type EpochMs, HoldfastError } from '@holdfast/kernel';
 import type {
   CertificateChange,
+  CertificateInUse,
   CertificateProfile,
   CertificateRecord,
   CertificateRepository,
@@ -15,12 +16,23 @@ import type {
   Write,
 } from '@holdfast/trust/ports';
 import type { ArgumentOf } from '../compiled.ts';
-import { defineRead } from '../read.ts';
 import type { Reader } from '../reader.ts';
 import { type RowSeal, SEALED_COLUMNS, type SealedRows } from '../row-seal.ts';
 import { query } from '../schema.ts';
 import type { CertificateTable } from '../tables/identity.ts';
 import { defineInsert, defineWrite } from '../write.ts';
+import {
+  readActive,
+  readBySerial,
+  readCertificate,
+  readInUse,
+  readIssued,
+  readOfDevice,
+  readPending,
+  readRevoked,
+  readSubjects,
+  readUnclaimed,
+} from './identity-certificate-reads.ts';
 import { pageOf } from './keyset-page.ts';
 
 const insertCertificate = defineInsert('certificates');
@@ -52,98 +64,7 @@ function changingCertificate(arg: ArgumentOf<Change>) {
     .where('state', '=', arg('former'));
 }
 
-const readCertificate = defineRead((arg: ArgumentOf<{ fingerprint: string }>) =>
-  query.selectFrom('certificates').selectAll().where('fingerprint', '=', arg('fingerprint')),
-);
-
 const AUTHORITIES: ReadonlySet<CertificateProfile> = new Set(['root', 'issuing', 'cross']);
-
-const ISSUER_COLUMNS = [...SEALED_COLUMNS.certificate, 'mac' as const].map(
-  (column) => `issuers.${column} as issuer_${column}` as const,
-);
-
-const readIssued = defineRead((arg: ArgumentOf<{ fingerprint: string }>) =>
-  query
-    .selectFrom('certificates')
-    .leftJoin('certificates as issuers', 'issuers.fingerprint', 'certificates.issuer')
-    .selectAll('certificates')
-    .select(ISSUER_COLUMNS)
-    .where('certificates.fingerprint', '=', arg('fingerprint')),
-);
-
-const readBySerial = defineRead((arg: ArgumentOf<{ serialNumber: string }>) =>
-  query.selectFrom('certificates').selectAll().where('serial_number', '=', arg('serialNumber')),
-);
-
-const readOfDevice = defineRead((arg: ArgumentOf<{ tenant: string; deviceId: string }>) =>
-  query
-    .selectFrom('certificates')
-    .selectAll()
-    .where('tenant', '=', arg('tenant'))
-    .where('profile', '=', 'device')
-    .where('subject_id', '=', arg('deviceId'))
-    .orderBy('issued_at', 'desc')
-    .orderBy('fingerprint'),
-);
-
-const readPending = defineRead((arg: ArgumentOf<{ tenant: string; claimId: string }>) =>
-  query
-    .selectFrom('certificates')
-    .selectAll()
-    .where('tenant', '=', arg('tenant'))
-    .where('claim_id', '=', arg('claimId'))
-    .where('state', '=', 'pending')
-    .orderBy('issued_at')
-    .orderBy('fingerprint'),
-);
-
-const readUnclaimed = defineRead((arg: ArgumentOf<{ tenant: string; issuer: string; limit: number }>) =>
-  query
-    .selectFrom('certificates')
-    .selectAll()
-    .where('issuer', '=', arg('issuer'))
-    .where('tenant', '=', arg('tenant'))
-    .where('state', '=', 'pending')
-    .where('claim_id', 'is', null)
-    .orderBy('issued_at')
-    .limit(arg('limit')),
-);
-
-const readActive = defineRead((arg: ArgumentOf<{ tenant: string; profile: string }>) =>
-  query
-    .selectFrom('certificates')
-    .selectAll()
-    .where('tenant', '=', arg('tenant'))
-    .where('profile', '=', arg('profile'))
-    .where('state', '=', 'active')
-    .orderBy('issued_at', 'desc')
-    .orderBy('fingerprint'),
-);
-
-const readSubjects = defineRead(
-  (arg: ArgumentOf<{ tenant: string; issuer: string; profile: string; after: string; limit: number }>) =>
-    query
-      .selectFrom('certificates')
-      .select(['fingerprint', 'subject_id'])
-      .where('tenant', '=', arg('tenant'))
-      .where('issuer', '=', arg('issuer'))
-      .where('profile', '=', arg('profile'))
-      .where('state', 'in', ['pending', 'active', 'successor'])
-      .where('subject_id', 'is not', null)
-      .where('fingerprint', '>', arg('after'))
-      .orderBy('fingerprint')
-      .limit(arg('limit')),
-);
-
-const readRevoked = defineRead((arg: ArgumentOf<{ issuer: string; notAfter: number }>) =>
-  query
-    .selectFrom('certificates')
-    .select(['serial_number', 'revoked_at', 'revocation_reason'])
-    .where('issuer', '=', arg('issuer'))
-    .where('state', 'in', ['revoked', 'superseded', 'abandoned'])
-    .where('not_after', '>=', arg('notAfter'))
-    .orderBy('serial_number'),
-);
 
 export class SqlCertificateRepository implements CertificateRepository {
   readonly #reader: Reader;
@@ -191,6 +112,17 @@ export class SqlCertificateRepository implements CertificateRepository {
     if (whole.length < certificates.length && AUTHORITIES.has(profile))
       throw new HoldfastError('identity.altered_authority');
     return whole;
+  }
+
+  async inUse(tenant: Tenant, page: PageRequest): Promise<Page<CertificateInUse>> {
+    const rows = await this.#reader.all(readInUse({ tenant, after: page.after ?? '', limit: page.limit + 1 }));
+    const certificates = rows.map((row) => ({
+      fingerprint: row.fingerprint,
+      deviceId: row.device_id,
+      notBefore: row.not_before,
+      notAfter: row.not_after,
+    }));
+    return pageOf(certificates, page, ({ fingerprint }) => fingerprint);
   }
 
   async subjectsOfIssuer(
