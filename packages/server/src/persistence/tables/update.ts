@@ -90,7 +90,7 @@ export interface JobExecutionTable {
   revision: number;
 }
 
-export interface ReleaseRehearsalTable {
+interface ReleaseRehearsalTable {
   tenant: string;
   release_id: string;
   /** Hex SHA-256. */
