@@ -8,8 +8,8 @@ const MAX_PATTERNS = 32;
 const MAX_PATTERN = 256;
 const MAX_VALUE = 256;
 const PARAMETER = /^[\w:.-]{1,128}$/;
-/** Repeats without an end that one pattern may have: two of them try a value of 256 characters 65,536 ways at most. */
-const MAX_REPEATS = 2;
+/** Ways a value may be tried against one pattern at most. */
+const MAX_WAYS = 2 ** 20;
 
 /**
  * Keeps rules cheap to ask whatever a device sends.
@@ -53,18 +53,35 @@ function matches(pattern: string, parameters: Readonly<Record<string, string>>, 
 
 const wholeOf = (pattern: string): RegExp => new RegExp(`^(?:${pattern})$`, 'u');
 
-/** No group is repeated, nothing looks around or back: backtracking stays polynomial, and of a low degree. */
+/** No group is repeated, nothing looks around or back: backtracking ends after so many ways as can be counted. */
 function isCheapPattern(pattern: string): boolean {
-  if (pattern.length > MAX_PATTERN || /\\[1-9k]|\(\?(?!:)|\)[*+?{]/.test(pattern)) return false;
-  // Inside brackets a sign of repetition is a character.
-  const bare = pattern.replaceAll(/\\./gu, '').replaceAll(/\[[^\]]*\]/gu, '');
-  if ((bare.match(/[*+]|\{\d*,\d*\}/gu) ?? []).length > MAX_REPEATS) return false;
+  if (pattern.length > MAX_PATTERN || /\\[1-9k]|\(\?(?!:)|\)[*+{]/.test(pattern)) return false;
+  if (waysThrough(pattern) > MAX_WAYS) return false;
   try {
     wholeOf(pattern);
     return true;
   } catch {
     return false;
   }
+}
+
+/** A repeat ends anywhere in the value, what is optional is there or not, a group is any of its alternatives. */
+function waysThrough(pattern: string): number {
+  // Inside brackets a sign of repetition is a character.
+  const bare = pattern
+    .replaceAll(/\\./gu, '')
+    .replaceAll(/\[[^\]]*\]/gu, '')
+    .replaceAll('(?:', '(');
+  const repeats = bare.match(/[*+]|\{\d*,\d*\}/gu)?.length ?? 0;
+  const options = bare.match(/\?/gu)?.length ?? 0;
+  const groups = [1];
+  let alternatives = 1;
+  for (const sign of bare) {
+    if (sign === '(') groups.push(1);
+    else if (sign === '|') groups.push((groups.pop() ?? 1) + 1);
+    else if (sign === ')') alternatives *= groups.pop() ?? 1;
+  }
+  return MAX_VALUE ** repeats * 2 ** options * alternatives * (groups.pop() ?? 1);
 }
 
 const wrong = (field: string): HoldfastError => new HoldfastError('request.invalid', { field: `rule.${field}` });
