@@ -1,6 +1,6 @@
 import type { Signer } from '@holdfast/crypto';
 import { encodeHex, HoldfastError, toHoldfastError } from '@holdfast/kernel';
-import { ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
+import { KeySets, ProductPolicy, ReferenceValues } from '@holdfast/trust/boot';
 import { DEFAULT_ARN_SCOPE, Explainer, Policies, PolicyAuthority, Shadows } from '@holdfast/trust/communication';
 import {
   type AuthorityKeys,
@@ -52,6 +52,7 @@ import {
   UpdateReactions,
 } from '@holdfast/trust/update';
 import { communicationRepositories } from '../persistence/repositories/communication.ts';
+import { SqlImageKeyRepository } from '../persistence/repositories/image-keys.ts';
 import { identityRepositories } from '../persistence/repositories/identity.ts';
 import { postureRepositories } from '../persistence/repositories/posture.ts';
 import { updateRepositories } from '../persistence/repositories/update.ts';
@@ -243,7 +244,12 @@ async function openUpdate(
   const { clock, random, log, tenant, closers, database } = foundation;
   const { store, audit, outbox, reader } = database;
   const shared = { clock, random, log, store, audit, outbox, ...repositories, ...updateRepositories(reader) };
-  const images = new ImageKeys(foundation);
+  const keySets = new KeySets({
+    ...shared,
+    imageKeys: new SqlImageKeyRepository(reader),
+    spkiOf: (owner, keyId) => images.spkiOf(owner, keyId),
+  });
+  const images: ImageKeys = new ImageKeys({ ...foundation, sets: keySets });
   const files = releaseFiles(foundation);
   const roots = new ReleaseRoots({ ...shared, keys: releaseKeys(foundation) });
   await roots.ensure(tenant);
@@ -251,7 +257,7 @@ async function openUpdate(
   const access = new ArtifactAccess({ ...shared, files });
   const manifests = new Manifests({ roots });
   const jobs = new DeviceJobs({ ...shared, writer, manifests, posture: postures });
-  const rehearsals = new Rehearsals({ ...shared, files, keys: images, rehearser: new ThreadRehearser() });
+  const rehearsals = new Rehearsals({ ...shared, files, keys: keySets, rehearser: new ThreadRehearser() });
   closers.add('rehearsals', () => rehearsals.close());
   const rollouts = new Rollouts({ ...shared, rehearsals, writer, artifactUrl });
   const control = new ControlJobs({ ...shared, writer });
@@ -264,6 +270,7 @@ async function openUpdate(
   closers.add('rollout resumption', () => resuming.cancel());
   return {
     images,
+    keySets,
     roots,
     access,
     jobs,
