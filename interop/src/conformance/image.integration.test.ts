@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -58,6 +59,24 @@ describe('conformance:image', () => {
       .map((line) => line.split('\t')[0]);
     expect(verdicts).toEqual([...good.map(() => 'accept'), ...bad.map(() => 'reject')]);
   });
+
+  it.each(['mcuboot', 'nrf5-dfu', 'rauc', 'swupdate'])(
+    'has a verdict on what is empty, huge, no file or not to be read: %s',
+    (format) => {
+      const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-conformance-'));
+      const [empty, huge] = [path.join(folder, 'empty'), path.join(folder, 'huge')];
+      writeFileSync(empty, '');
+      writeFileSync(huge, '');
+      truncateSync(huge, 5 * 1024 ** 3);
+      const files = [empty, huge, folder, '/dev/zero', path.join(folder, 'none')];
+      const { stdout, status } = judge([format, KEY], files.join('\n'));
+      rmSync(folder, { recursive: true });
+      const lines = stdout.trimEnd().split('\n');
+      expect(status).toBe(0);
+      expect(lines.map((line) => line.split('\t')[1])).toEqual(files);
+      expect(lines.every((line) => /^reject\t.+\t[a-z]+\.[a-z_]+$/.test(line))).toBe(true);
+    },
+  );
 
   it.each([
     ['an unknown format', ['constructor', KEY], 64],
