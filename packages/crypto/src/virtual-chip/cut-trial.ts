@@ -1,4 +1,4 @@
-import { encodeHex, equalBytes } from '@holdfast/kernel';
+import { encodeHex, equalBytes, HoldfastError } from '@holdfast/kernel';
 import { sha256 } from '../primitives/hash.ts';
 import type { Fault } from './faults.ts';
 import type { ImageJudge, ImageVerdict } from './image-judge.ts';
@@ -80,17 +80,23 @@ export function tryCuts(trial: CutTrial, { confirms, plans }: CutJourney): CutOu
   const { chip, start } = trial;
   chip.load(start);
   let cuts = 0;
-  for (const [index, plan] of plans.entries()) {
-    const outcome = chip.under(plan, () => {
-      if (index === 0) updateOnce(trial, confirms);
-      else chip.run();
-    });
-    if (outcome === 'done') break;
-    cuts++;
+  try {
+    for (const [index, plan] of plans.entries()) {
+      const outcome = chip.under(plan, () => {
+        if (index === 0) updateOnce(trial, confirms);
+        else chip.run();
+      });
+      if (outcome === 'done') break;
+      cuts++;
+    }
+    chip.supply.setPlan([]);
+    const problem = problemOf(trial);
+    return problem === undefined ? { cuts } : { cuts, problem };
+  } catch (error) {
+    // Boot code that asks the flash for what it cannot do stands still.
+    if (!HoldfastError.is(error)) throw error;
+    return { cuts, problem: `boot code stopped by ${error.code}` };
   }
-  chip.supply.setPlan([]);
-  const problem = problemOf(trial);
-  return problem === undefined ? { cuts } : { cuts, problem };
 }
 
 function problemOf(trial: CutTrial): string | undefined {

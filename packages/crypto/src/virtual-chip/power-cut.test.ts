@@ -56,3 +56,12 @@ describe('an update survives every pair of power cuts on the smallest layout', (
     expect(cutsOfAll).toBeGreaterThan(20_000);
   });
 });
+
+describe('direct execute-in-place', () => {
+  it('gives an image up that it cannot mark: its erase was cut between the marks and the magic', () => {
+    const trial = smallTrial({ chip: 'nrf52840', strategy: 'direct-xip' });
+    for (let seed = 0; seed < 768; seed += 3)
+      for (let operation = 6; operation <= trial.operations; operation++)
+        cutsOf(trial, false, { kind: 'power-cut', operation, when: 'during', seed });
+  });
+});

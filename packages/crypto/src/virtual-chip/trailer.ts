@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, equalBytes } from '@holdfast/kernel';
+import { ByteReader, ByteWriter, equalBytes, HoldfastError } from '@holdfast/kernel';
 import { isErased, type NorFlash } from './flash.ts';
 import type { Slot, SlotPlan } from './slots.ts';
 import { magicOf, type TrailerFields } from './trailer-fields.ts';
@@ -85,14 +85,14 @@ export class Trailers {
     this.#magic(slot);
   }
 
-  /** Once: a second call, or one after a cut write, does nothing. */
-  writeCopyDone(slot: Slot): void {
-    this.#once(slot, this.#fields.copyDone);
+  /** Once: a second call, or one after a cut write, does nothing. @returns whether something stands there after it */
+  writeCopyDone(slot: Slot): boolean {
+    return this.#once(slot, this.#fields.copyDone);
   }
 
   /** Confirms the image that runs; once, as above. */
-  writeImageOk(slot: Slot): void {
-    this.#once(slot, this.#fields.imageOk);
+  writeImageOk(slot: Slot): boolean {
+    return this.#once(slot, this.#fields.imageOk);
   }
 
   /** How many steps of the swap are done: entries are written in order, and a cut one was being written. */
@@ -140,9 +140,17 @@ export class Trailers {
     this.#flash.write(slot.end - fromEnd, bytes);
   }
 
-  #once(slot: Slot, fromEnd: number): void {
+  #once(slot: Slot, fromEnd: number): boolean {
     const found = this.#flash.read(slot.end - fromEnd, this.#fields.align);
-    if (isErased(found, this.#flash.geometry)) this.#byte(slot, fromEnd, OK);
+    if (!isErased(found, this.#flash.geometry)) return true;
+    try {
+      this.#byte(slot, fromEnd, OK);
+      return true;
+    } catch (error) {
+      // It only looks erased: a cut ended the erase of its sector. What cannot be marked is not.
+      if (!HoldfastError.is(error, 'device.flash_refused')) throw error;
+      return false;
+    }
   }
 }
 

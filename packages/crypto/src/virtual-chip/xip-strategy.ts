@@ -93,22 +93,27 @@ export class XipStrategy implements Strategy {
   }
 
   /** An image without its mark is a download that never ended; one that had its trial has had it. */
-  #mayRun({ plan, flash, onEvent }: BootRun, slot: SlotName): boolean {
-    const { magicGood, copyDone, imageOk } = this.#trailers.read(plan[slot]);
-    if (magicGood && copyDone && !imageOk) {
-      this.#trailers.erase(plan[slot]);
-      flash.erase(plan[slot].firstSector);
-      onEvent?.({ kind: 'given-up', slot });
-      return false;
-    }
-    return magicGood;
+  #mayRun(run: BootRun, slot: SlotName): boolean {
+    const { magicGood, copyDone, imageOk } = this.#trailers.read(run.plan[slot]);
+    if (!magicGood || !copyDone || imageOk) return magicGood;
+    this.#giveUp(run, slot);
+    return false;
+  }
+
+  #giveUp({ plan, flash, onEvent }: BootRun, slot: SlotName): void {
+    this.#trailers.erase(plan[slot]);
+    flash.erase(plan[slot].firstSector);
+    onEvent?.({ kind: 'given-up', slot });
   }
 
   #start(run: BootRun, slot: SlotName): BootDecision {
     const { imageOk } = this.#trailers.read(run.plan[slot]);
     if (imageOk) return launch(run, slot, 'confirmed');
     // Before it runs: a trial that never comes back is still the only one.
-    this.#trailers.writeCopyDone(run.plan[slot]);
+    if (!this.#trailers.writeCopyDone(run.plan[slot])) {
+      this.#giveUp(run, slot);
+      return { kind: 'none', code: 'device.flash_refused' };
+    }
     run.onEvent?.({ kind: 'trial', slot });
     return launch(run, slot, 'test');
   }
