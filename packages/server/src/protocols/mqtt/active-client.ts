@@ -163,10 +163,6 @@ export class ActiveClient implements Client {
     this.outbox.add(encodeAck({ kind: 'pubrel', packetId }, this.version));
   }
 
-  dismiss(reason: number): void {
-    this.control.fail(reason, 'server-shutdown');
-  }
-
   takeOver(): void {
     this.control.fail(REASON.sessionTakenOver, 'taken-over');
   }

@@ -9,6 +9,7 @@ import {
   readPublishOptions,
 } from '@holdfast/wire/mqtt';
 import { Connection } from './connection.ts';
+import { dismissInWaves } from './farewell.ts';
 import { Interest } from './interest.ts';
 import { Journal } from './journal.ts';
 import { DEFAULT_LIMITS, type MqttLimits } from './limits.ts';
@@ -90,6 +91,7 @@ export class MqttBroker {
   #ticker: Timer | undefined;
   #lastId = 0;
   #closing = false;
+  #closed: Promise<void> | undefined;
 
   constructor(ports: MqttBrokerPorts) {
     const { clock, random, log, turn, store, authenticator, profile, reserved, observer = {} } = ports;
@@ -137,9 +139,15 @@ export class MqttBroker {
     });
   }
 
-  /** Ends every connection (MQTT 5: server shutting down) and waits until what they said is durable. */
-  async close(): Promise<void> {
+  /** Ends every connection (MQTT 5: server shutting down, or use another server) and waits until what they said is durable. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#closing = true;
+    if (this.#ports.peers !== undefined) await dismissInWaves([...this.#connections.values()], this.#ports);
     this.#ticker?.cancel();
     for (const connection of this.#connections.values()) connection.fail(REASON.serverShuttingDown, 'server-shutdown');
     await this.#services.journal.settle();

@@ -34,6 +34,4 @@ export interface Link {
   sendRelease(packetId: number): void;
   /** Ends the connection because another has the session now. */
   takeOver(): void;
-  /** Ends the connection because this server stops; MQTT 5 is told why. */
-  dismiss(reason: number): void;
 }

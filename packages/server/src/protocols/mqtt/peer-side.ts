@@ -1,4 +1,3 @@
-import { REASON } from '@holdfast/wire/mqtt';
 import type { Journal } from './journal.ts';
 import { Message } from './message.ts';
 import type { PeerMessage } from './peers.ts';
@@ -110,15 +109,5 @@ export class PeerSide {
     session.link.takeOver();
     session.dropMemory();
     if (!session.persistent) this.#ports.sessions.forget(session);
-  }
-
-  /** Keys of sessions that are connected here. */
-  connected(): readonly string[] {
-    return this.#ports.sessions.all().flatMap(({ key, link }) => (link === undefined ? [] : [key]));
-  }
-
-  /** Ends connections of this core, because it stops; their sessions go on elsewhere. */
-  dismiss(keys: readonly string[]): void {
-    for (const key of keys) this.#ports.sessions.get(key)?.link?.dismiss(REASON.useAnotherServer);
   }
 }
