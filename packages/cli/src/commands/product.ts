@@ -76,7 +76,7 @@ export function registerProducts(noun: Command, io: CommandIo): void {
       { flags: '--evidence <policy>', words: 'required (default) or none: whether success must be proven' },
       { flags: '--image-key <kind>', words: 'ecdsa-p256 (default), ed25519, rsa-2048 or rsa-3072' },
       {
-        flags: '--key <reference>',
+        flags: '--image-key-reference <reference>',
         words: 'image key in a token or service instead: pkcs11:token=LABEL;object=LABEL or kms:ARN',
       },
       { flags: '--slot-size <bytes>', words: 'bytes of a slot (default: 1048576)', parse: wholeNumber },
@@ -90,7 +90,7 @@ export function registerProducts(noun: Command, io: CommandIo): void {
           hardwareRevisions: 'hardwareRevisions',
           evidence: 'evidence',
           imageKeyKind: 'imageKey',
-          imageKeyReference: 'key',
+          imageKeyReference: 'imageKeyReference',
         }),
         boot: { format: 'mcuboot', ...pick(options, { slotSize: 'slotSize', chip: 'chip', strategy: 'strategy' }) },
       }),
