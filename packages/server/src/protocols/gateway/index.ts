@@ -4,6 +4,7 @@ export { EventReactions } from './event-reactions.ts';
 export { ADMISSION_LIMITS, type AdmissionLimits, HTTPS_IDENTITY_RATE } from './limits.ts';
 export { fairEnrollment } from './fair-enrollment.ts';
 export { listenOn } from './listen.ts';
+export { LONGEST_TRUST_MS } from './live-rights.ts';
 export { MqttAuthenticator } from './mqtt-authenticator.ts';
 export { gatewayObserver, MQTT_ALPN, MqttDoor, purgeMqtt } from './mqtt-door.ts';
 export { MqttEntrance } from './mqtt-entrance.ts';

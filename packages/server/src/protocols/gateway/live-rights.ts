@@ -20,7 +20,7 @@ export interface LiveRightsPorts {
 
 const RETRY_MS = 1_000;
 /** Rights are read again after this time even when nobody said that anything changed, such as a device's groups. */
-const LONGEST_TRUST_MS = 60_000;
+export const LONGEST_TRUST_MS = 60_000;
 
 /** The rights of one MQTT session, replaced when something changes; the session ends when it could no longer connect. */
 export class LiveRights {

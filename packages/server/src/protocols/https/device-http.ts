@@ -9,6 +9,7 @@ import {
   AddressRate,
   type Admission,
   HTTPS_IDENTITY_RATE,
+  LONGEST_TRUST_MS,
   type PeerAdmission,
   peerFingerprint,
   type PresenceBoard,
@@ -44,7 +45,7 @@ interface Held {
   readonly session: Session;
   readonly admission: Promise<Admission>;
   readonly webSockets: WebSocketDoor | undefined;
-  rights: Promise<Rights> | undefined;
+  rights: { readonly read: Promise<Rights>; readonly at: number } | undefined;
   /** Judged once: a turn on another connection does not end this one. */
   ratchet: Promise<'admitted' | 'quarantined'> | undefined;
 }
@@ -184,14 +185,10 @@ export class DeviceHttp {
 
   /** Status and rights as they are committed now. */
   async #judge(held: Held): Promise<Caller> {
-    const { admission, authority } = this.#ports;
-    const outcome = await admission.recheck(held.session);
+    const outcome = await this.#ports.admission.recheck(held.session);
     if (outcome.kind === 'refused') return outcome;
-    const { remoteAddress } = held.session.connection;
-    held.rights ??= authority.rightsOf(outcome.peer, { clientId: clientIdOf(outcome.peer), remoteAddress });
     try {
-      const rights = await held.rights;
-      held.session.policies = rights.policies;
+      const rights = await this.#rightsOf(held, outcome.peer);
       if (rights.level === 'none') return { kind: 'refused', code: 'communication.not_allowed' };
       const recheck = async () => (await this.#judge(held)).kind === 'known';
       return { kind: 'known', principal: outcome.peer.principal, rights, signal: held.session.signal, recheck };
@@ -199,6 +196,23 @@ export class DeviceHttp {
       held.rights = undefined;
       return { kind: 'refused', code: toHoldfastError(error).code };
     }
+  }
+
+  /** Trusted as long as at the MQTT doors: groups, attributes and the age of evidence change without an event. */
+  async #rightsOf(held: Held, peer: AdmittedPeer): Promise<Rights> {
+    const { authority, clock } = this.#ports;
+    const now = clock.monotonicMs();
+    if (held.rights !== undefined && now - held.rights.at >= LONGEST_TRUST_MS) held.rights = undefined;
+    const { remoteAddress } = held.session.connection;
+    const own = (held.rights ??= {
+      read: authority.rightsOf(peer, { clientId: clientIdOf(peer), remoteAddress }),
+      at: now,
+    });
+    const rights = await own.read;
+    // A change announced meanwhile is read before anybody relies on what was before it.
+    if (held.rights !== own) return this.#rightsOf(held, peer);
+    held.session.policies = rights.policies;
+    return rights;
   }
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:tls';
+import { ManualClock } from '@holdfast/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claim, closing, GET, lamp, ListenerWorld, probe } from './testing/listener-world.ts';
 
@@ -130,5 +131,44 @@ describe('the device listener', () => {
     socket.write(GET);
     await closed;
     expect(world.sessions.size).toBe(0);
+  });
+
+  it('reads rights again after a minute on one connection, though nobody said that they changed', async () => {
+    const clock = new ManualClock();
+    const aging = new ListenerWorld({}, undefined, clock);
+    await aging.start();
+    const socket = connect(aging.credentials(lamp));
+    const ask = async () => {
+      socket.write(GET);
+      return String((await once(socket, 'data'))[0]).slice(0, 12);
+    };
+    try {
+      expect(await ask()).toBe('HTTP/1.1 200');
+      aging.level = 'none';
+      expect(await ask()).toBe('HTTP/1.1 200');
+      clock.advance(60_000);
+      expect(await ask()).toBe('HTTP/1.1 403');
+    } finally {
+      socket.destroy();
+      await aging.close();
+    }
+  });
+
+  it('does not act on rights that changed while they were read', async () => {
+    const old = await world.readRights();
+    const later = world.readRights;
+    const { promise, resolve } = Promise.withResolvers<typeof old>();
+    const started = Promise.withResolvers<void>();
+    world.readRights = () => {
+      started.resolve();
+      return promise;
+    };
+    const answer = world.ask('GET', '/hello/x');
+    await started.promise;
+    world.level = 'none';
+    world.readRights = later;
+    for (const session of world.sessions.live()) session.refresh?.();
+    resolve(old);
+    expect((await answer).status).toBe(403);
   });
 });

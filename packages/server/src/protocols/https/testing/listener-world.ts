@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect, type ConnectionOptions } from 'node:tls';
-import { silentLog, systemClock } from '@holdfast/kernel';
+import { type Clock, silentLog, systemClock } from '@holdfast/kernel';
 import { CompiledPolicy, DEVICE_POLICY, Rights, type RightsLevel } from '@holdfast/trust/communication';
 import {
   AuditTrail,
@@ -80,9 +80,16 @@ export class ListenerWorld {
   readonly presence = new PresenceBoard();
   readonly listener: DeviceListener;
   level: RightsLevel = 'full';
+  /** Reads the rights of whoever asks. */
+  readRights = (): Promise<Rights> => Promise.resolve(rightsAt(this.level));
   port = 0;
 
-  constructor(tls: Partial<TlsChoices> = {}, identityRate?: DeviceHttpPorts['identityRate']) {
+  /** @param clock - by which rights grow old */
+  constructor(
+    tls: Partial<TlsChoices> = {},
+    identityRate?: DeviceHttpPorts['identityRate'],
+    clock: Clock = systemClock,
+  ) {
     const { audit, presence, registry, sessions } = this;
     const trail = new AuditTrail({ store: audit, audit, clock: systemClock, log: silentLog });
     let ids = 0;
@@ -100,11 +107,11 @@ export class ListenerWorld {
       http: new DeviceHttp({
         routes: ROUTES,
         admission: new PeerAdmission({ identifier: registry, sessions, trail, clock: systemClock }),
-        authority: { rightsOf: () => Promise.resolve(rightsAt(this.level)) },
+        authority: { rightsOf: () => this.readRights() },
         presence,
         ...(identityRate === undefined ? {} : { identityRate }),
         nextConnectionId: () => `connection-${ids++}`,
-        clock: systemClock,
+        clock,
         log: silentLog,
       }),
       onRefused: auditHandshakes(trail, 'device-https'),
