@@ -15,6 +15,13 @@ export const Status = z.object({
   listeners: z.array(Listener),
   /** Devices connected, and TLS sessions of devices and claims. */
   counts: z.object({ connected: z.number().int(), sessions: z.number().int() }),
+  /** Servers on the same store, this one among them; absent when it is alone. */
+  cluster: z
+    .object({
+      busUp: z.boolean(),
+      nodes: z.array(z.object({ name: z.string(), startedAt: Timestamp, self: z.boolean(), leads: z.boolean() })),
+    })
+    .optional(),
   warnings: z.array(z.object({ code: z.string(), words: z.string() })),
 });
 export type Status = z.infer<typeof Status>;

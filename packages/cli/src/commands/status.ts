@@ -1,3 +1,4 @@
+import type { Status } from '@holdfast/api';
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { formatFacts, formatJson } from '../output/table.ts';
@@ -23,10 +24,21 @@ export function registerStatus(noun: Command, io: CommandIo): void {
             ...status.listeners.map(({ name, address, port }) => [name, `${address}:${port}`] as const),
             ['devices connected', status.counts.connected],
             ['sessions', status.counts.sessions],
+            ...nodesOf(status),
             ...status.warnings.map(({ words }) => ['warning', words] as const),
           ],
           io,
         ),
       );
     });
+}
+
+/** The servers on the same store, as far as there are others. */
+function nodesOf({ cluster }: Status): readonly (readonly [string, string])[] {
+  if (cluster === undefined) return [];
+  const nodes = cluster.nodes.map(({ leads, name, self, startedAt }) => {
+    const marks = [...(self ? ['this one'] : []), ...(leads ? ['leads'] : [])];
+    return ['node', `${name} since ${startedAt}${marks.length === 0 ? '' : ` (${marks.join(', ')})`}`] as const;
+  });
+  return [['bus', cluster.busUp ? 'up' : 'down'], ...nodes];
 }

@@ -35,6 +35,7 @@ export class Membership {
   readonly #startedAt: number;
   #nodes: readonly NodeRecord[] = [];
   #slot = 0;
+  #leader: string | undefined;
   #beats = 1;
   #leadsUntil = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
@@ -59,6 +60,11 @@ export class Membership {
   /** Whether this node does what one does for all. False as soon as another may. */
   get leads(): boolean {
     return this.#ports.clock.monotonicMs() < this.#leadsUntil;
+  }
+
+  /** Who led when last asked. */
+  get leader(): string | undefined {
+    return this.#leader;
   }
 
   /** As last read. */
@@ -146,11 +152,13 @@ export class Membership {
     const { clock, nodeId, records } = this.#ports;
     const askedAt = clock.monotonicMs();
     const lease = await records.lease(LEADER);
+    this.#leader = lease?.nodeId;
     const isFree = lease === undefined || lease.nodeId === '' || this.#standsStill(LEADER, lease.beats, DEAD_MS);
     if (lease?.nodeId !== nodeId && !isFree) return;
     try {
       await records.takeLease(LEADER, lease, { nodeId, beats: (lease?.beats ?? 0) + 1 });
       this.#leadsUntil = askedAt + LEAD_MS;
+      this.#leader = nodeId;
     } catch (error) {
       if (!isConflict(error)) throw error;
       this.#leadsUntil = Number.NEGATIVE_INFINITY;

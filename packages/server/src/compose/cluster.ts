@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
+import type { Status } from '@holdfast/api';
 import { hkdf } from '@holdfast/crypto';
-import { encodeHex, encodeUtf8, HoldfastError, type Log, toHoldfastError } from '@holdfast/kernel';
+import { encodeHex, encodeUtf8, formatRfc3339, HoldfastError, type Log, toHoldfastError } from '@holdfast/kernel';
 import { ClusterPeers } from '../cluster/peers.ts';
 import { FleetPresence } from '../cluster/fleet-presence.ts';
 import { Membership } from '../cluster/membership.ts';
@@ -23,6 +24,8 @@ export interface Cluster {
   readonly observer: MqttObserver;
   /** Where take-overs of sessions of other nodes are reported. */
   takeoversGoTo(observer: MqttObserver): void;
+  /** For operators. */
+  describe(): NonNullable<Status['cluster']>;
   /** Serves with the core that has loaded what is shared. */
   start(broker: MqttBroker): Promise<void>;
 }
@@ -91,6 +94,7 @@ export async function openCluster(foundation: Foundation, parts: ClusterParts): 
     },
   });
   await membership.start();
+  foundation.leadership.follow(membership);
   ids.moveTo(membership.slot);
   closers.add('membership', () => membership.close());
   closers.add('peers', () => peers.close());
@@ -118,6 +122,15 @@ export async function openCluster(foundation: Foundation, parts: ClusterParts): 
     takeoversGoTo(observer) {
       takeovers = observer;
     },
+    describe: () => ({
+      busUp: bus.state.up,
+      nodes: membership.nodes().map((node) => ({
+        name: node.name,
+        startedAt: formatRfc3339(node.startedAt),
+        self: node.nodeId === nodeId,
+        leads: node.nodeId === membership.leader,
+      })),
+    }),
     async start(broker) {
       await peers.start(broker.peerSide);
       fleet.start((note) => peers.tell(note));

@@ -19,6 +19,7 @@ import { SqlKeyPairs, SqlTenantKeys } from '../persistence/repositories/storage-
 import { SqlSealedRecords } from '../persistence/repositories/storage-records.ts';
 import { Alarms } from './alarms.ts';
 import type { Closers } from './closers.ts';
+import { Leadership } from './leadership.ts';
 
 export interface FoundationPorts {
   readonly clock: Clock;
@@ -46,6 +47,7 @@ export interface Foundation extends FoundationPorts {
   readonly auditTrail: AuditTrail;
   readonly checkpoints: Checkpoints;
   readonly alarms: Alarms;
+  readonly leadership: Leadership;
   /** Derives TLS ticket keys; the same on every node that has the root key. */
   readonly ticketSecret: Uint8Array;
 }
@@ -56,6 +58,8 @@ const CHECKPOINTS = 'checkpoints';
 const AUDIT_KEY = 'audit-log';
 const AUDIT_ORIGIN = 'holdfast/audit';
 const ARTIFACT_SWEEP_MS = 600_000;
+/** Longer than an upload to another server takes. */
+const SHARED_GRACE_MS = 3_600_000;
 const PATROL = { periodMs: 3_600_000, bytesPerSecond: 32 * 1024 * 1024 };
 
 /** Opens everything a room stands on, in the order it can be closed in reverse. */
@@ -119,8 +123,12 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
     random,
     log,
   });
-  await artifacts.sweep();
-  const sweeping = clock.every(ARTIFACT_SWEEP_MS, () => void sweep(artifacts, log));
+  const graceMs = config.blobs === undefined ? 0 : SHARED_GRACE_MS;
+  await artifacts.sweep(graceMs);
+  const leadership = new Leadership();
+  const sweeping = clock.every(ARTIFACT_SWEEP_MS, () => {
+    if (leadership.leads()) void sweep(artifacts, graceMs, log);
+  });
   closers.add('artifact sweep', () => sweeping.cancel());
   const auditRecords = new SqlAuditLog(reader);
   const alarms = new Alarms(log);
@@ -154,6 +162,7 @@ export async function openFoundation(config: Config, ports: FoundationPorts): Pr
     auditTrail,
     checkpoints,
     alarms,
+    leadership,
     ticketSecret,
   };
 }
@@ -197,9 +206,9 @@ async function holdsNoKeys({ reader }: OpenStore): Promise<boolean> {
   return (await new SqlTenantKeys(reader).list()).length === 0;
 }
 
-async function sweep(artifacts: Artifacts, log: Log): Promise<void> {
+async function sweep(artifacts: Artifacts, graceMs: number, log: Log): Promise<void> {
   try {
-    await artifacts.sweep();
+    await artifacts.sweep(graceMs);
   } catch (error) {
     log.warn('left uploads could not be swept', { code: toHoldfastError(error).code });
   }

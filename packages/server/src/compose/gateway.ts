@@ -281,7 +281,9 @@ function subscribeRooms(
   database.events.subscribe('update', (event) => rooms.updateReactions.onEvent(event));
   const { certificates } = rooms.repositories;
   const registration = { certificates, publisher, account: DEFAULT_ARN_SCOPE.account };
-  database.events.subscribe('registration-events', (event) => publishRegistered(registration, event));
+  database.events.subscribe('registration-events', async (event) => {
+    if (foundation.leadership.leads()) await publishRegistered(registration, event);
+  });
   database.events.subscribe('job-notifier', (event) => notifier.onEvent(event));
   database.events.subscribe('posture', async ({ name, tenant, subject, at }) => {
     if (name === 'product.changed') await rooms.postures.productChanged(tenant, subject);

@@ -209,6 +209,7 @@ function statusOf(
     releaseRoot: rootFacts(await roots.inForce(tenant)),
     listeners: [...gateway.ports, ...ports].map((port) => ({ ...port })),
     counts: { connected: gateway.presence.list(tenant).length, sessions: gateway.sessions.size },
+    ...(gateway.cluster === undefined ? {} : { cluster: gateway.cluster.describe() }),
     warnings: alarms.list().map((alarm) => ({ ...alarm })),
   });
 }

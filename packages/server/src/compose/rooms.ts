@@ -128,7 +128,9 @@ async function openIdentity(foundation: Foundation, repositories: SharedReposito
   const hooks = new Webhooks({ clock, random, secretOf: (owner, name) => hookSecrets.read(owner, name) });
   const enrollment = new Enrollment({ ...shared, authority, hooks });
   const peers = new PeerIdentity(shared);
-  const sweeping = clock.every(SWEEP_MS, () => void sweep(enrollment, foundation));
+  const sweeping = clock.every(SWEEP_MS, () => {
+    if (foundation.leadership.leads()) void sweep(enrollment, foundation);
+  });
   closers.add('enrollment sweep', () => sweeping.cancel());
   const campaigns = new Campaigns(shared);
   const turns = campaigns.start(tenant);
@@ -266,7 +268,9 @@ async function openUpdate(
   deadlines.start();
   closers.add('job deadlines', () => deadlines.close());
   await resume(rollouts, foundation);
-  const resuming = clock.every(RESUME_MS, () => void resume(rollouts, foundation));
+  const resuming = clock.every(RESUME_MS, () => {
+    if (foundation.leadership.leads()) void resume(rollouts, foundation);
+  });
   closers.add('rollout resumption', () => resuming.cancel());
   return {
     images,

@@ -205,6 +205,15 @@ describe('artifacts', () => {
     expect([...blobs.contents.keys()].toSorted()).toEqual([kept.artifactId, late.record.artifactId].toSorted());
   });
 
+  it('are not swept while they may be an upload to another server', async () => {
+    await blobs.put('of-another-server', pieces(SMALL));
+    expect(await bed.artifacts.sweep(3_600_000)).toBe(0);
+    bed.clock.advance(3_599_999);
+    expect(await bed.artifacts.sweep(3_600_000)).toBe(0);
+    bed.clock.advance(1);
+    expect(await bed.artifacts.sweep(3_600_000)).toBe(1);
+  });
+
   it('are not swept while their upload lasts, however long it takes', async () => {
     const slow = (async function* () {
       yield SMALL.subarray(0, 100);

@@ -49,6 +49,8 @@ export class Artifacts {
   readonly #ports: ArtifactsPorts;
   /** Blobs whose rows may still be committed, by the monotonic time they were stored; infinite while they are. */
   readonly #staged = new Map<string, number>();
+  /** Blobs that no row named at the last sweep, and since when. */
+  #unnamed: Map<string, number> = new Map();
   /** Opened pieces that many devices ask for at once in small blocks. */
   readonly #pieces = new RecentPieces(KEPT_PIECES);
 
@@ -191,14 +193,26 @@ export class Artifacts {
     await blobs.delete(artifactId);
   }
 
-  /** Deletes blobs that no row names: what a crash or a failure between upload and commit left. Gives their number. */
-  async sweep(): Promise<number> {
+  /**
+   * Deletes blobs that no row names: what a crash or a failure between upload and commit left. Gives their number.
+   *
+   * @param graceMs - how long none may have named it, as seen here: where several servers share the blobs, another one
+   * may be in the middle of an upload.
+   */
+  async sweep(graceMs = 0): Promise<number> {
     const { artifacts, blobs, clock } = this.#ports;
     const now = clock.monotonicMs();
     for (const [key, stagedAt] of this.#staged) if (now - stagedAt >= STAGED_MS) this.#staged.delete(key);
+    const before = this.#unnamed;
+    this.#unnamed = new Map();
     let swept = 0;
     for await (const key of blobs.keys()) {
       if (this.#staged.has(key) || (await artifacts.exists(key))) continue;
+      const since = before.get(key) ?? now;
+      if (now - since < graceMs) {
+        this.#unnamed.set(key, since);
+        continue;
+      }
       await blobs.delete(key);
       swept++;
     }
