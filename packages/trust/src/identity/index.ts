@@ -117,9 +117,9 @@ export {
   type RevocationListLimits,
   type RevocationListPorts,
 } from './revocation-list.ts';
+export type { ServerCredential } from './server-credential.ts';
 export {
   type CredentialKeeper,
-  type ServerCredential,
   ServerIdentity,
   type ServerIdentityPorts,
 } from './server-identity.ts';

@@ -1,4 +1,4 @@
-import { generatePrivateKey, type PrivateKey, sha256 } from '@holdfast/crypto';
+import { generatePrivateKey, sha256 } from '@holdfast/crypto';
 import {
   type Clock,
   encodeHex,
@@ -11,7 +11,7 @@ import {
 import type { KeyOwnerRepository } from '../ports/index.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { hostName } from './host-names.ts';
-import { decodeCredential, encodeCredential } from './kept-credential.ts';
+import { decodeCredential, encodeCredential, type ServerCredential } from './server-credential.ts';
 
 export interface ServerIdentityPorts {
   readonly clock: Clock;
@@ -26,16 +26,6 @@ export interface CredentialKeeper {
   /** Never rejects. */
   keep(content: Uint8Array): Promise<void>;
   read(): Promise<Uint8Array | undefined>;
-}
-
-/** What a TLS listener shows. */
-export interface ServerCredential {
-  readonly certificateDer: Uint8Array;
-  /** Issuers up to, and without, the root. */
-  readonly chainDer: readonly Uint8Array[];
-  readonly privateKey: PrivateKey;
-  readonly notBefore: EpochMs;
-  readonly notAfter: EpochMs;
 }
 
 const ALWAYS = ['localhost', '127.0.0.1', '::1'];

@@ -1,7 +1,16 @@
-import { importPrivateKey } from '@holdfast/crypto';
-import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from '@holdfast/kernel';
+import { importPrivateKey, type PrivateKey } from '@holdfast/crypto';
+import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8, type EpochMs } from '@holdfast/kernel';
 import { decodeCertificate } from '@holdfast/wire/x509';
-import type { ServerCredential } from './server-identity.ts';
+
+/** What a TLS listener shows. */
+export interface ServerCredential {
+  readonly certificateDer: Uint8Array;
+  /** Issuers up to, and without, the root. */
+  readonly chainDer: readonly Uint8Array[];
+  readonly privateKey: PrivateKey;
+  readonly notBefore: EpochMs;
+  readonly notAfter: EpochMs;
+}
 
 interface KeptCredential extends ServerCredential {
   /** What the certificate was asked for. */
