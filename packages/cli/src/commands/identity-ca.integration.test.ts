@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -23,7 +23,7 @@ afterAll(() => system.close());
 const file = (name: string) => path.join(system.folder, name);
 
 async function holdfast(...args: readonly string[]): Promise<Record<string, unknown>> {
-  const env = { ...process.env, HOLDFAST_DATA: system.data };
+  const env = { ...process.env, HOLDFAST_DATA: system.data, AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' };
   const { stdout } = await run(process.execPath, [HOLDFAST, 'identity', 'ca', ...args, '--json'], { env });
   return JSON.parse(stdout) as Record<string, unknown>;
 }
@@ -132,5 +132,18 @@ describe('a root that is moved away while devices are connected', () => {
       /cli\.file_exists/,
     );
     await expect(holdfast('ceremony', '--out', file('x'))).rejects.toThrowError(/cli\.no_terminal/);
+  });
+});
+
+describe('a root whose key is in a token or service', () => {
+  it.each([
+    ['pkcs11:token=hf;object=root?pin-value=1234', 'storage.bad_key_reference'],
+    ['file:/etc/passwd', 'storage.bad_key_reference'],
+    ['pkcs11:token=hf;object=root', 'storage.key_engine_missing'],
+    ['kms:alias/a?region=eu-west-1&endpoint=http://127.0.0.1:1', 'storage.key_unavailable'],
+  ])('is not made with %s where that leads nowhere, and leaves no file', async (reference, code) => {
+    const made = holdfast('ceremony', '--out', file('nothing'), '--root-key', reference);
+    await expect(made).rejects.toThrowError(new RegExp(code.replace('.', String.raw`\.`)));
+    expect(existsSync(file('nothing'))).toBe(false);
   });
 });

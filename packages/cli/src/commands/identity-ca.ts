@@ -6,9 +6,10 @@ import {
   fingerprint,
   generatePrivateKey,
   importEncryptedPem,
+  type Signer,
   sha256,
 } from '@holdfast/crypto';
-import { encodeHex, HoldfastError, systemClock, systemRandom } from '@holdfast/kernel';
+import { encodeHex, equalBytes, HoldfastError, systemClock, systemRandom } from '@holdfast/kernel';
 import { makeRoot, type OfflineRoot, readRequest, signAuthority, writeChain } from '@holdfast/trust/identity';
 import { decodePem, encodePem } from '@holdfast/wire/pem';
 import { decodeCertificate, decodeCertificationRequest, nameText } from '@holdfast/wire/x509';
@@ -19,6 +20,7 @@ import type { CommandIo } from '../output/io.ts';
 import { writeNewFile } from '../output/new-file.ts';
 import { askSecret } from '../output/secret-prompt.ts';
 import { type Column, formatFacts, formatJson, formatTable } from '../output/table.ts';
+import { addTokenOptions, keepsReference, REFERENCE_FILE, withRootKey } from './offline-root.ts';
 import { addConnectionOptions, addVerb, bodyOf, clientFrom, type GivenOptions } from './verb.ts';
 
 const KEY_FILE = 'root.key';
@@ -84,61 +86,76 @@ function registerRequest(noun: Command, io: CommandIo): void {
 }
 
 function registerCeremony(noun: Command, io: CommandIo): void {
-  noun
+  const command = noun
     .command('ceremony')
     .description('make a root that no server has; run it on a machine without a network')
     .requiredOption('--out <folder>', `writes ${KEY_FILE} (encrypted) and ${CERTIFICATE_FILE} into it`)
     .option('--passphrase <reference>', 'file:PATH or env:NAME; asked on a terminal otherwise')
+    .option('--root-key <reference>', 'P-256 key in a token or service instead: pkcs11:… or kms:…')
     .option('--organization <name>', 'organization in its name', 'Holdfast')
     .option('--name <name>', 'its common name (default: Offline Root CA and the start of its key)')
-    .option('--json', 'one JSON document')
-    .action(async (options: GivenOptions) => {
-      const folder = String(options['out']);
-      const files = [KEY_FILE, CERTIFICATE_FILE].map((name) => path.join(folder, name));
-      const taken = files.find((file) => existsSync(file));
-      if (taken !== undefined) throw new HoldfastError('cli.file_exists', { path: taken });
-      const passphrase = await newPassphrase(options, io);
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      const key = await generatePrivateKey('P-256');
-      const keyFingerprint = encodeHex(sha256(key.publicKey.spki));
-      const commonName =
-        typeof options['name'] === 'string' ? options['name'] : `Offline Root CA ${keyFingerprint.slice(0, 8)}`;
-      const der = await makeRoot(
-        PORTS,
-        { organization: String(options['organization']), commonName },
-        createSigner(key),
-      );
-      writeNewFile(files[0] ?? '', await exportEncryptedPem(key, passphrase, systemRandom), 0o600);
-      writeNewFile(files[1] ?? '', encodePem('CERTIFICATE', der), 0o644);
-      io.err(`wrote ${files.join(' and ')}; keep a copy of both, apart from the passphrase\n`);
-      print(options, io, [
-        ['root', nameText(decodeCertificate(der).subject)],
-        ['root fingerprint', fingerprint(der)],
-      ]);
-    });
+    .option('--json', 'one JSON document');
+  addTokenOptions(command).action((options: GivenOptions) => holdCeremony(options, io));
+}
+
+async function holdCeremony(options: GivenOptions, io: CommandIo): Promise<void> {
+  const folder = String(options['out']);
+  const rootKey = options['rootKey'];
+  const [keyFile, certificateFile, referenceFile] = [KEY_FILE, CERTIFICATE_FILE, REFERENCE_FILE].map((name) =>
+    path.join(folder, name),
+  );
+  const taken = [keyFile, certificateFile, referenceFile].find((file = '') => existsSync(file));
+  if (taken !== undefined) throw new HoldfastError('cli.file_exists', { path: taken });
+  const keep = async (signer: Signer, file: string, content: string, words: string): Promise<void> => {
+    const der = await newRoot(signer, options);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeNewFile(file, content, 0o600);
+    writeNewFile(certificateFile ?? '', encodePem('CERTIFICATE', der), 0o644);
+    io.err(`wrote ${file} and ${certificateFile}; ${words}\n`);
+    print(options, io, [
+      ['root', nameText(decodeCertificate(der).subject)],
+      ['root fingerprint', fingerprint(der)],
+    ]);
+  };
+  if (typeof rootKey === 'string') {
+    const words = 'whoever has the token and its PIN has the root';
+    return withRootKey(rootKey, { options, io }, (signer) => keep(signer, referenceFile ?? '', `${rootKey}\n`, words));
+  }
+  const passphrase = await newPassphrase(options, io);
+  const key = await generatePrivateKey('P-256');
+  const pem = await exportEncryptedPem(key, passphrase, systemRandom);
+  return keep(createSigner(key), keyFile ?? '', pem, 'keep a copy of both, apart from the passphrase');
+}
+
+function newRoot(signer: Signer, options: GivenOptions): Promise<Uint8Array> {
+  const keyFingerprint = encodeHex(sha256(signer.publicKeySpki));
+  const { organization, name } = options;
+  const commonName = typeof name === 'string' ? name : `Offline Root CA ${keyFingerprint.slice(0, 8)}`;
+  return makeRoot(PORTS, { organization: String(organization), commonName }, signer);
 }
 
 function registerSign(noun: Command, io: CommandIo): void {
-  noun
+  const command = noun
     .command('sign')
     .description('certify the issuing key of a server by an offline root')
     .argument('<request>')
     .argument('<out>')
-    .requiredOption('--root <folder>', `folder with ${KEY_FILE} and ${CERTIFICATE_FILE}`)
+    .requiredOption('--root <folder>', `folder with ${CERTIFICATE_FILE} and ${KEY_FILE} or ${REFERENCE_FILE}`)
     .option('--passphrase <reference>', 'file:PATH or env:NAME; asked on a terminal otherwise')
-    .option('--json', 'one JSON document')
-    .action(async (file: string, out: string, options: GivenOptions) => {
-      const request = readRequest(readText(file));
-      const root = await openRoot(String(options['root']), options, io);
-      const chain = await signAuthority(PORTS, root, request);
-      writeNewFile(out, writeChain(chain), 0o644);
-      io.err(`wrote ${out}; install it only if the request key is the one the server printed\n`);
-      print(options, io, [
-        ['request key', encodeHex(sha256(decodeCertificationRequest(request.csrDer).spki.raw))],
-        ['root fingerprint', fingerprint(chain.rootDer)],
-        ['former root', fingerprint(request.formerRootDer)],
-      ]);
-    });
+    .option('--json', 'one JSON document');
+  addTokenOptions(command).action(async (file: string, out: string, options: GivenOptions) => {
+    const request = readRequest(readText(file));
+    const chain = await withRoot(String(options['root']), { options, io }, (root) =>
+      signAuthority(PORTS, root, request),
+    );
+    writeNewFile(out, writeChain(chain), 0o644);
+    io.err(`wrote ${out}; install it only if the request key is the one the server printed\n`);
+    print(options, io, [
+      ['request key', encodeHex(sha256(decodeCertificationRequest(request.csrDer).spki.raw))],
+      ['root fingerprint', fingerprint(chain.rootDer)],
+      ['former root', fingerprint(request.formerRootDer)],
+    ]);
+  });
 }
 
 function registerInstall(noun: Command, io: CommandIo): void {
@@ -156,11 +173,23 @@ function registerInstall(noun: Command, io: CommandIo): void {
   });
 }
 
-async function openRoot(folder: string, options: GivenOptions, io: CommandIo): Promise<OfflineRoot> {
-  const pem = readText(path.join(folder, KEY_FILE));
+async function withRoot<Result>(
+  folder: string,
+  given: { readonly options: GivenOptions; readonly io: CommandIo },
+  work: (root: OfflineRoot) => Promise<Result>,
+): Promise<Result> {
+  const { options, io } = given;
   const certificate = decodeCertificate(decodePem(readText(path.join(folder, CERTIFICATE_FILE)), 'CERTIFICATE'));
+  if (keepsReference(folder)) {
+    const reference = readText(path.join(folder, REFERENCE_FILE)).trim();
+    return withRootKey(reference, given, (signer) => {
+      if (equalBytes(signer.publicKeySpki, certificate.spki.raw)) return work({ certificate, signer });
+      throw new HoldfastError('identity.ceremony_mismatch', { field: 'root key' });
+    });
+  }
+  const pem = readText(path.join(folder, KEY_FILE));
   const passphrase = givenPassphrase(options, io) ?? (await askSecret('passphrase of the root key: ', io));
-  return { certificate, signer: createSigner(importEncryptedPem(pem, passphrase)) };
+  return work({ certificate, signer: createSigner(importEncryptedPem(pem, passphrase)) });
 }
 
 async function newPassphrase(options: GivenOptions, io: CommandIo): Promise<string> {

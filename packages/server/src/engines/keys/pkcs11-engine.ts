@@ -64,6 +64,8 @@ export class Pkcs11Engine implements KeyEngine {
     const number = (this.#asked += 1);
     const { promise, resolve, reject } = Promise.withResolvers<Pkcs11Answer>();
     this.#waiting.set(number, { resolve, reject });
+    // Whoever waits for an answer is kept up by it; a server that idles is not.
+    child.channel?.ref();
     child.send({ ...work, number } satisfies Pkcs11Question);
     const answer = await promise;
     if (answer.kind === 'done') return answer.bytes;
@@ -88,10 +90,10 @@ export class Pkcs11Engine implements KeyEngine {
     child.on('message', (answer: Pkcs11Answer) => {
       this.#waiting.get(answer.number)?.resolve(answer);
       this.#waiting.delete(answer.number);
+      if (this.#waiting.size === 0) child.channel?.unref();
     });
     for (const event of ['exit', 'error', 'disconnect']) child.on(event, () => this.#drop(child, 'ended'));
     child.send(opening);
-    // A server that ends takes it along; one that idles is not kept up by it.
     child.unref();
     child.channel?.unref();
     return child;
