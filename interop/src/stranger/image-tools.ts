@@ -1,4 +1,5 @@
 import type { Report, Stranger } from '../stranger.ts';
+import { runEspefuse } from './espefuse.ts';
 import { runEspsecure } from './espsecure.ts';
 import { runImgtool } from './imgtool.ts';
 import { NRFUTIL, runNrfutil } from './nordic.ts';
@@ -8,6 +9,7 @@ import { PythonDriver, type PythonTool } from './python-driver.ts';
 
 const IMGTOOL = ['imgtool.main:imgtool', 'imgtool'] as const;
 const ESPSECURE = ['espsecure:main', 'esptool'] as const;
+const ESPEFUSE = ['espefuse:main', 'esptool'] as const;
 
 export const imgtool: Stranger = {
   name: 'imgtool',
@@ -25,6 +27,15 @@ export const espsecure: Stranger = {
   install: 'pip install esptool',
   version: () => versionOf(ESPSECURE),
   meet: (_world, report) => comparing(report, runEspsecure),
+};
+
+export const espefuse: Stranger = {
+  name: 'espefuse',
+  source: 'PyPI',
+  deed: 'burns the digests and the revocation of an exported key set into the eFuses of chips it emulates',
+  install: 'pip install esptool',
+  version: () => versionOf(ESPEFUSE),
+  meet: (_world, report) => comparing(report, runEspefuse),
 };
 
 export const nrfutil: Stranger = {
