@@ -1,10 +1,11 @@
 import type { ConnectionOptions, MsgHdrs, NatsConnection, RequestError } from '@nats-io/transport-node';
-import { type Clock, encodeUtf8 } from '@holdfast/kernel';
+import { type Clock, encodeUtf8, HoldfastError } from '@holdfast/kernel';
+import { readNatsServers } from './nats-servers.ts';
 import { natsSubject, subjectMatches } from './nats-subject.ts';
 import type { OutgoingMessage, SinkPeer, SinkVerdict } from './sink-peer.ts';
 
 export interface NatsOptions {
-  /** `host:port`, or `tls://host:port`. */
+  /** `host:port`, or `tls://host:port`, which a server without TLS is not told anything by. */
   readonly servers: readonly string[];
   /** First tokens of every subject. */
   readonly prefix: string;
@@ -93,14 +94,17 @@ export class NatsPeer implements SinkPeer {
     credsAuthenticator: (creds: Uint8Array) => NonNullable<ConnectionOptions['authenticator']>,
   ): Promise<NatsConnection> {
     if (this.#connection !== undefined && !this.#connection.isClosed()) return this.#connection;
-    const { caPem, credentials, password, servers, token, user } = this.#options;
+    const { caPem, credentials, password, token, user } = this.#options;
+    const servers = readNatsServers(this.#options.servers);
+    if (servers === undefined) throw new HoldfastError('server.bad_config', { field: 'sinks', reason: 'servers' });
     this.#connection = await connect({
-      servers: [...servers],
+      servers: [...servers.addresses],
       name: 'holdfast',
       timeout: TIMEOUT_MS,
       // The delivery has its own patience; a client that reconnects by itself would hide what was not sent.
       reconnect: false,
-      ...(caPem === undefined ? {} : { tls: { ca: caPem } }),
+      // The library itself takes no notice of the scheme: without this the server's word decides.
+      ...(servers.tls || caPem !== undefined ? { tls: caPem === undefined ? {} : { ca: caPem } } : {}),
       ...(token === undefined ? {} : { token }),
       ...(user === undefined ? {} : { user }),
       ...(password === undefined ? {} : { pass: password }),

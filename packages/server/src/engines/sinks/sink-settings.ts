@@ -1,6 +1,7 @@
 import { parseStrictJson } from '@holdfast/kernel';
 import { parseTopicFilter } from '@holdfast/wire/mqtt';
 import { z } from 'zod';
+import { readNatsServers } from './nats-servers.ts';
 
 const Filter = z
   .string()
@@ -50,22 +51,33 @@ const WebhookSink = z.strictObject({
   timeoutSeconds: z.number().min(0.1).max(120).default(15),
 });
 
-const NatsSink = z.strictObject({
-  ...SHARED,
-  kind: z.literal('nats'),
-  servers: z.array(z.string().min(1)).min(1).max(16),
-  /** First tokens of every subject. */
-  prefix: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/)
-    .default('holdfast'),
-  token: Reference.optional(),
-  user: z.string().optional(),
-  password: Reference.optional(),
-  credentials: Reference.optional(),
-  caFile: z.string().optional(),
-  jetStream: z.enum(['auto', 'required']).default('auto'),
-});
+const NatsSink = z
+  .strictObject({
+    ...SHARED,
+    kind: z.literal('nats'),
+    servers: z
+      .array(z.string().min(1))
+      .min(1)
+      .max(16)
+      .refine((servers) => readNatsServers(servers) !== undefined),
+    /** Whether what devices say, and the secrets below, may cross a network in clear. */
+    plaintext: z.boolean().default(false),
+    /** First tokens of every subject. */
+    prefix: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/)
+      .default('holdfast'),
+    token: Reference.optional(),
+    user: z.string().optional(),
+    password: Reference.optional(),
+    credentials: Reference.optional(),
+    caFile: z.string().optional(),
+    jetStream: z.enum(['auto', 'required']).default('auto'),
+  })
+  .refine(({ caFile, plaintext, servers }) => {
+    const read = readNatsServers(servers);
+    return plaintext || caFile !== undefined || read === undefined || read.tls || read.isLocal;
+  });
 
 const SinkSetting = z.discriminatedUnion('kind', [JsonlSink, WebhookSink, NatsSink]);
 export type SinkSetting = z.output<typeof SinkSetting>;
