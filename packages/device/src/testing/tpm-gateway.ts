@@ -83,8 +83,8 @@ export interface Gateway {
   enroll(post: PostJson): ReturnType<typeof enrollByTpm>;
 }
 
-export async function makeGateway(maker: Maker): Promise<Gateway> {
-  const software = new SoftwareTpm();
+/** @param software - a TPM that another gateway has too: whoever owns one makes as many keys in it as they like */
+export async function makeGateway(maker: Maker, software = new SoftwareTpm()): Promise<Gateway> {
   const certificate = await endorseTpm(software, (spki) => maker.certify(spki));
   const tpm = virtualTpm(software);
   const store = new MemoryStore();

@@ -89,6 +89,25 @@ describe('enrollment by a TPM', () => {
     await expect(second.enroll(door())).rejects.toThrow(coded('identity.claim_used_up'));
   });
 
+  it('makes one device of a TPM that its maker certified, however many keys it makes', async () => {
+    const quota = await world.addClaim({ quota: 10 });
+    await trust.trust(ADMIN, { certificatePem: maker.pem, claimId: quota.claimId });
+    const { deviceId } = await gateway.enroll(door());
+    const again = await makeGateway(maker, gateway.software);
+    await expect(again.enroll(door())).rejects.toThrow(coded('identity.device_has_certificate'));
+    expect((await world.repositories.claims.find('default', quota.claimId))?.used).toBe(1);
+    await world.revocation.device(ADMIN, deviceId, 'unspecified');
+    await expect(again.enroll(door())).rejects.toThrow(coded('identity.device_revoked'));
+  });
+
+  it('makes one device of a certified TPM that enrolls twice at the same time', async () => {
+    const quota = await world.addClaim({ quota: 10 });
+    await trust.trust(ADMIN, { certificatePem: maker.pem, claimId: quota.claimId });
+    const twin = await makeGateway(maker, gateway.software);
+    const both = await Promise.allSettled([gateway.enroll(door()), twin.enroll(door())]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
   it('answers again when the first answer was lost', async () => {
     await list();
     let lost = true;

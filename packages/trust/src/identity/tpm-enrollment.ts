@@ -21,11 +21,14 @@ import {
 import type {
   AuditLog,
   ClaimRepository,
+  DeviceRepository,
   DeviceTpm,
+  KeyOwner,
   KeyOwnerRepository,
   Store,
   Tenant,
   TpmRepository,
+  Write,
 } from '../ports/index.ts';
 import type { EnrollmentDoor } from './contracts.ts';
 import { type Rate, RateLimit } from './rate-limit.ts';
@@ -39,6 +42,7 @@ export interface TpmEnrollmentPorts {
   readonly audit: AuditLog;
   readonly tpms: TpmRepository;
   readonly claims: Pick<ClaimRepository, 'find'>;
+  readonly devices: Pick<DeviceRepository, 'find'>;
   readonly keyOwners: KeyOwnerRepository;
   readonly enrollment: Pick<EnrollmentDoor, 'enrollDirect'>;
   /** 32 bytes, the same on every node: a challenge given by one is answered at another. */
@@ -55,7 +59,7 @@ export interface TpmContext {
 /** By which right a TPM is let in. */
 interface TpmRight {
   readonly claimId: string;
-  /** Undefined when its maker vouches for it and the claim names it. */
+  /** Undefined when its maker vouches for it, the claim names it, and it is no device yet. */
   readonly serialNumber: string | undefined;
   readonly trust: DeviceTpm['trust'];
 }
@@ -165,11 +169,22 @@ export class TpmEnrollment {
       }
       const authority = authorityOf(applicant, await tpms.authorities(tenant), clock.now());
       if (authority === undefined) throw new HoldfastError('identity.tpm_unknown');
-      return { right: { claimId: authority.claimId, serialNumber: undefined, trust: 'certified' }, endorsementSha256 };
+      const serialNumber = await this.#serialOf(tenant, endorsementSha256);
+      return { right: { claimId: authority.claimId, serialNumber, trust: 'certified' }, endorsementSha256 };
     } catch (error) {
       if (HoldfastError.is(error)) await this.#noteRefusal(error, endorsementSha256, context);
       throw error;
     }
+  }
+
+  /** A TPM is one device for ever: whoever has one that its maker certified could make a fleet of it otherwise. */
+  async #serialOf(tenant: Tenant, endorsementSha256: string): Promise<string | undefined> {
+    const { devices, keyOwners } = this.#ports;
+    const owner = await keyOwners.find(endorsementSha256);
+    if (owner === undefined) return undefined;
+    const device = owner.kind === 'attestation' ? await devices.find(tenant, owner.id) : undefined;
+    if (owner.tenant !== tenant || device === undefined) throw new HoldfastError('identity.key_reuse');
+    return device.serialNumber;
   }
 
   async #noteRefusal(error: HoldfastError, subject: string, { tenant, remoteAddress }: TpmContext): Promise<void> {
@@ -196,17 +211,14 @@ export class TpmEnrollment {
     }
   }
 
-  /** An attestation key speaks for one device for ever, as any key does. */
+  /** An attestation key speaks for one device for ever, as any key does, and so does what only its maker vouches for. */
   async #bind(deviceId: string, found: SealedChallenge, { tenant }: TpmContext) {
-    const { tpms, keyOwners, audit, clock } = this.#ports;
+    const { tpms, audit, clock } = this.#ports;
     const { attestationKey, endorsementSha256, trust } = found;
-    const spkiSha256 = encodeHex(sha256(attestationKey));
-    const owner = await keyOwners.find(spkiSha256);
-    if (owner !== undefined && (owner.kind !== 'attestation' || owner.id !== deviceId)) {
-      throw new HoldfastError('identity.key_reuse', { field: 'attestationKey' });
-    }
+    const owned = { tenant, kind: 'attestation', id: deviceId } as const;
     return [
-      ...(owner === undefined ? [keyOwners.inserting({ spkiSha256, tenant, kind: 'attestation', id: deviceId })] : []),
+      ...(await this.#owning({ ...owned, spkiSha256: encodeHex(sha256(attestationKey)) })),
+      ...(trust === 'certified' ? await this.#owning({ ...owned, spkiSha256: endorsementSha256 }) : []),
       tpms.binding({ tenant, deviceId, attestationKey, endorsementSha256, trust, enrolledAt: clock.now() }),
       audit.entry({
         tenant,
@@ -216,6 +228,16 @@ export class TpmEnrollment {
         details: { endorsement: endorsementSha256, trust },
       }),
     ];
+  }
+
+  async #owning(wanted: KeyOwner): Promise<readonly Write[]> {
+    const { keyOwners } = this.#ports;
+    const owner = await keyOwners.find(wanted.spkiSha256);
+    if (owner === undefined) return [keyOwners.inserting(wanted)];
+    if (owner.kind !== wanted.kind || owner.id !== wanted.id || owner.tenant !== wanted.tenant) {
+      throw new HoldfastError('identity.key_reuse', { field: 'attestationKey' });
+    }
+    return [];
   }
 }
 
