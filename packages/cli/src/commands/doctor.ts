@@ -45,10 +45,16 @@ async function examineServer(folder: string): Promise<readonly Finding[]> {
     const status = await createLocalClient(folder).call('status.show', {});
     const [warning] = status.warnings;
     const words = warning === undefined ? `, ${status.counts.connected} devices connected` : `; ${warning.words}`;
-    return [{ check, verdict: 'ok', words: `answers${words}` }, rootFinding(status.rootKeyOnline)];
+    const keys = status.warnings.filter(({ code }) => code.startsWith('storage.key_engine ')).map(keyFinding);
+    return [{ check, verdict: 'ok', words: `answers${words}` }, rootFinding(status.rootKeyOnline), ...keys];
   } catch {
     return [{ check, verdict: 'warning', words: 'not running, it was ended without a goodbye', next: 'holdfast up' }];
   }
+}
+
+function keyFinding({ words }: { readonly words: string }): Finding {
+  const next = 'bring the token or the key service back; nothing here has to be restarted: docs/guides/hsm-and-kms.md';
+  return { check: 'key engine', verdict: 'problem', words, next };
 }
 
 function rootFinding(isOnline: boolean): Finding {

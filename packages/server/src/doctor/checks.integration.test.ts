@@ -45,6 +45,15 @@ describe('the doctor', () => {
     expect((await findings({ data })).get('folder')).toMatchObject({ verdict: 'problem', next: `chmod 700 ${data}` });
   });
 
+  it('says what is missing to reach an issuing key in a token', async () => {
+    const issuingKey = 'pkcs11:token=hf;object=issuing';
+    expect((await findings({ issuingKey })).get('issuing key')).toMatchObject({
+      verdict: 'problem',
+      words: expect.stringContaining('storage.key_engine_missing'),
+      next: expect.stringContaining('--pkcs11-module'),
+    });
+  });
+
   it('misses a root key whose store is there, and one that others can read', async () => {
     const data = freshFolder();
     mkdirSync(data, { mode: 0o700 });

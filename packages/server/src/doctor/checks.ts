@@ -1,8 +1,9 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { type Clock, formatRfc3339 } from '@holdfast/kernel';
+import { type Clock, formatRfc3339, toHoldfastError } from '@holdfast/kernel';
 import type { Config } from '../config/index.ts';
+import { openKeyEngines } from '../engines/keys/open-key-engines.ts';
 
 export interface Finding {
   readonly check: string;
@@ -48,6 +49,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   folder: ({ config }) => checkFolder(config.data),
   disk: ({ config }) => checkDisk(config.data),
   'root key': ({ config }) => checkRootKey(config),
+  'issuing key': (ports) => checkIssuingKey(ports),
   'port mqtt': (ports) => checkPort(ports, 'port mqtt', ports.config.portMqtt, '--port-mqtt'),
   'port https': (ports) => checkPort(ports, 'port https', ports.config.portHttps, '--port-https'),
   'port management': (ports) => checkPort(ports, 'port management', ports.config.portManagement, '--port-management'),
@@ -67,6 +69,22 @@ function ok(check: string, words: string): Finding {
 
 function problem(check: string, words: string, next: string): Finding {
   return { check, verdict: 'problem', words, next };
+}
+
+/** A server that runs is asked, not its token: that may have one session only. */
+async function checkIssuingKey({ config, clock, serverRuns }: DoctorPorts): Promise<Finding> {
+  const { issuingKey, pkcs11Module, pkcs11Pin } = config;
+  if (issuingKey === undefined || serverRuns) return ok('issuing key', issuingKey ?? 'sealed in the data folder');
+  const engines = openKeyEngines({ clock, pkcs11Module, pkcs11Pin, environment: process.env });
+  try {
+    await engines.describe(issuingKey);
+    return ok('issuing key', `${issuingKey} answers`);
+  } catch (error) {
+    const { code, message, spec } = toHoldfastError(error);
+    return problem('issuing key', `${issuingKey}: ${message} [${code}]`, spec.next);
+  } finally {
+    engines.close();
+  }
 }
 
 function checkFolder(folder: string): Finding {
