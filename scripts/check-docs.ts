@@ -34,6 +34,8 @@ const JOURNEYS: readonly (readonly string[])[] = [
   ['README.md'],
   GUIDES.map((name) => `docs/guides/${name}.md`),
   ['docs/guides/doors.md'],
+  ['nrf52840', 'lpc55s69', 'psoc64'].map((chip) => `docs/guides/chips/${chip}.md`),
+  ['esp32', 'stm32f4', 'linux'].map((chip) => `docs/guides/chips/${chip}.md`),
 ];
 
 /** Commands that are stages of the whole check themselves, or that start what runs here already. */
