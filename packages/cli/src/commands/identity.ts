@@ -34,6 +34,7 @@ export function deviceFacts(device: Device, io: CommandIo): string {
       ['product', device.product],
       ['hardware revision', device.hardwareRevision],
       ['state', device.state],
+      ['held back', device.stateReason],
       ['posture', device.posture.state],
       ['because', device.posture.reasons.map(({ words }) => words).join('; ')],
       ['firmware', device.firmware?.version],
@@ -41,6 +42,7 @@ export function deviceFacts(device: Device, io: CommandIo): string {
       ['last evidence', device.posture.evidenceAt],
       ['connected since', device.presence.connected ? device.presence.since : undefined],
       ['groups', device.groups.join(',')],
+      ['attributes', attributesText(device.attributes)],
     ],
     io,
   );
@@ -152,6 +154,11 @@ function registerRegistry(noun: Command, io: CommandIo): void {
     print: deviceFacts,
   });
 }
+
+const attributesText = (attributes: Device['attributes']): string =>
+  Object.entries(attributes)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
 
 /** `name=value`, several by comma. */
 function attributesFrom(text: string): Record<string, string> {
