@@ -9,7 +9,7 @@ import { certtool, opensslVerify, peculiarX509, pkijsReader } from './stranger/c
 import { chromium } from './stranger/chromium.ts';
 import { cluster } from './stranger/cluster.ts';
 import { curlOpenssl } from './stranger/curl-openssl.ts';
-import { cysecuretools, espefuse, espsecure, imgtool, nrfutil, nxpimage } from './stranger/image-tools.ts';
+import { cysecuretools, espefuse, espsecure, imgtool, nrfutil, nxpimage, pfr } from './stranger/image-tools.ts';
 import { realFirmware } from './stranger/real-firmware.ts';
 import { rauc, swupdate } from './stranger/linux-tools.ts';
 import { espSecureCert, nvsGenerator } from './stranger/espressif-factory.ts';
@@ -68,6 +68,7 @@ export const STRANGERS: readonly Stranger[] = [
   espefuse,
   nrfutil,
   nxpimage,
+  pfr,
   cysecuretools,
   realFirmware,
   nvsGenerator,

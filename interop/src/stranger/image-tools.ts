@@ -4,6 +4,7 @@ import { runEspsecure } from './espsecure.ts';
 import { runImgtool } from './imgtool.ts';
 import { NRFUTIL, runNrfutil } from './nordic.ts';
 import { NXPIMAGE, runNxpimage } from './nxp.ts';
+import { PFR, runPfr } from './nxp-key-set.ts';
 import { CYSECURETOOLS, runCysecuretools } from './psoc64.ts';
 import { PythonDriver, type PythonTool } from './python-driver.ts';
 
@@ -54,6 +55,15 @@ export const nxpimage: Stranger = {
   install: 'pip install --no-deps -r interop/python/nxp.txt in an environment of its own',
   version: () => versionOf(NXPIMAGE),
   meet: (_world, report) => comparing(report, runNxpimage),
+};
+
+export const pfr: Stranger = {
+  name: 'pfr',
+  source: 'PyPI',
+  deed: 'reads the customer page of an exported LPC55S69 key set, and names its root keys by the same hash',
+  install: 'pip install --no-deps -r interop/python/nxp.txt in an environment of its own',
+  version: () => versionOf(PFR),
+  meet: (_world, report) => comparing(report, runPfr),
 };
 
 export const cysecuretools: Stranger = {
