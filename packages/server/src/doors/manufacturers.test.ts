@@ -214,6 +214,17 @@ describe('a device of a registered authority', () => {
     );
   });
 
+  it('waits for an operator in spite of its template when the product says so, and is named by it then', async () => {
+    await register();
+    await world.products.setEnrollment(ADMIN, 'lamp', { approval: 'operator' });
+    const unit = await maker.issue({ subject: named('unit-10') });
+    await meet(unit);
+    expect(await identify(unit)).toMatchObject({ kind: 'refused', code: 'identity.certificate_pending' });
+    expect(await world.repositories.devices.find('default', 'unit-10')).toBeUndefined();
+    await world.jit.activate(ADMIN, fingerprint(unit.der), { template: 'makers' });
+    expect(await identify(unit)).toMatchObject({ kind: 'device', principal: { deviceId: 'unit-10' } });
+  });
+
   it('may be activated by a template, which names it after its certificate', async () => {
     await register({ product: 'lamp' });
     const unit = await maker.issue({ subject: named('unit-9') });

@@ -52,7 +52,8 @@ interface Newcomer {
 /**
  * Registers devices by the certificate they connect with, when a registered authority issued it.
  *
- * JITP registers by the authority's template at once; JITR keeps the certificate for an operator.
+ * JITP registers by the authority's template at once; JITR, or a product whose devices an operator approves, keeps the
+ * certificate for an operator.
  */
 export class JitRegistration implements Newcomers {
   readonly #ports: JitRegistrationPorts;
@@ -152,7 +153,7 @@ export class JitRegistration implements Newcomers {
         door: context.door,
         issuedAt: now,
       });
-    if (manufacturer.registration === 'jitr') return this.#keep(newcomer, record('pending', undefined));
+    if (await this.#awaitsOperator(manufacturer)) return this.#keep(newcomer, record('pending', undefined));
     const facts = await this.#facts(newcomer, {
       grantor: { kind: 'manufacturer', actor: actorName(manufacturer), manufacturer },
       template: manufacturer.template,
@@ -164,6 +165,12 @@ export class JitRegistration implements Newcomers {
       certificates.inserting(active),
       ...this.#records.registering(facts, active, context),
     ]);
+  }
+
+  /** A template does not decide where the product's terms leave that to an operator, whichever door a device comes by. */
+  async #awaitsOperator({ registration, tenant, product }: ManufacturerRecord): Promise<boolean> {
+    if (registration === 'jitr') return true;
+    return (await this.#ports.products.find(tenant, product))?.enrollment.approval === 'operator';
   }
 
   /** JITR: known from now on, and worth nothing until an operator says so. */
