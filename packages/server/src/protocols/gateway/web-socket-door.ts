@@ -66,9 +66,12 @@ function offersMqtt(protocols: string | undefined): boolean {
   return protocols?.split(',').some((name) => name.trim() === SUBPROTOCOL) ?? false;
 }
 
-/** A browser brings its certificate to whoever asks: a page of another site must not speak with it. */
+/**
+ * A browser brings its certificate to whoever asks: a page of another site must not speak with it, nor one of this name
+ * that came in clear, which anybody in between may have written.
+ */
 function isOwnOrigin(origin: string | undefined, host: string | undefined): boolean {
   if (origin === undefined) return true;
-  const [from, own] = [origin, `https://${host}`].map((text) => (URL.canParse(text) ? new URL(text).host : undefined));
-  return from !== undefined && from === own;
+  const own = URL.parse(`https://${host}`)?.origin;
+  return own !== undefined && URL.parse(origin)?.origin === own;
 }

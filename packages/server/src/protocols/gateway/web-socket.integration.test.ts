@@ -83,6 +83,7 @@ describe('MQTT in WebSocket', () => {
     ['another path', { path: '/other' }, 404],
     ['a longer path', { path: '/mqtt/x' }, 404],
     ['the origin of another site', { headers: ['Origin: https://evil.test'] }, 404],
+    ['its own name in clear', { headers: ['Origin: http://localhost'] }, 404],
     ['the origin of a local file', { headers: ['Origin: null'] }, 404],
     ['two hosts', { headers: ['Host: other'] }, 400],
     ['its own origin', { headers: ['Origin: https://localhost'] }, 101],
