@@ -19,7 +19,10 @@ export function registerRehearse(noun: Command, io: CommandIo): void {
     .command('rehearse')
     .description('boot an image in a virtual chip, with power cuts and attacks; exit 1 when anything is refused')
     .argument('<image>', 'signed image, raw or Intel HEX')
-    .requiredOption('--format <format>', 'mcuboot, psoc64, esp32-v2; other formats are verified and no more')
+    .requiredOption(
+      '--format <format>',
+      'mcuboot, psoc64, esp32-v2; rauc and swupdate by their slots; others are verified and no more',
+    )
     .requiredOption('--key <file>', 'public key the boot code holds; may be given several times', collect)
     .option('--from <file>', 'firmware in the field to update from; may be given several times', collect)
     .option('--chip <chip>', 'nrf52840, lpc55s69, psoc64, stm32f4, stm32l4, esp32, esp32-c3')

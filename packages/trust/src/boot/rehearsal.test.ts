@@ -1,4 +1,5 @@
-import { sign } from 'node:crypto';
+import { createPublicKey, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mcubootPublicKey, type McubootSignOptions, prepareMcubootImage } from '@holdfast/crypto';
 import { systemClock } from '@holdfast/kernel';
 import { CHIPS, type ChipId } from '@holdfast/crypto/virtual-chip';
@@ -147,6 +148,20 @@ describe('a rehearsal never calls passed what it did not try', () => {
     expect(report.result).toBe('partial');
   });
 
+  it('what a Linux bundle unpacks to, while the change of its slots survives every cut', async () => {
+    const vectors = new URL('../../../wire/vectors/swupdate/', import.meta.url);
+    const image = new Uint8Array(readFileSync(new URL('ec.swu', vectors)));
+    const spki = spkiOf(new URL('ec.pem', vectors));
+    const linux = { format: 'swupdate', image, keys: [spki], from: [], cuts: 40 } as const;
+    const report = await rehearse({ ...request, ...linux }, { clock });
+    expect(report).toMatchObject({ result: 'partial', chip: 'linux', strategy: 'linux-ab', cuts: 40 });
+    expect(coded(report.steps)).toEqual(['content: not-rehearsed']);
+    const other = [{ name: 'old', image, keys: [key.spki] }];
+    expect((await rehearse({ ...request, ...linux, from: other }, { clock })).result).toBe('refused');
+    const altered = image.with(image.length >> 1, 0x55);
+    expect((await rehearse({ ...request, ...linux, image: altered }, { clock })).result).toBe('refused');
+  });
+
   it('a chip or a strategy that does not boot the format is an error of the caller', async () => {
     const refused = expect.objectContaining({ code: 'boot.bad_option' });
     await expect(rehearse({ ...request, chip: 'esp32' }, { clock })).rejects.toEqual(refused);
@@ -166,4 +181,8 @@ function special(options: Pick<McubootSignOptions, 'version' | 'securityCounter'
   const plain = { headerSize: 32, padHeader: true, ...options };
   const prepared = prepareMcubootImage(new Uint8Array(900).fill(7), plain, mcubootPublicKey(key.spki));
   return prepared.finish(sign('sha256', prepared.request.message, key.privateKey));
+}
+
+function spkiOf(file: URL): Uint8Array {
+  return Uint8Array.from(createPublicKey(readFileSync(file)).export({ type: 'spki', format: 'der' }));
 }

@@ -6,6 +6,7 @@ import { ImageVerifier } from './image-verifier.ts';
 import { rehearseAttacks } from './rehearsal-attacks.ts';
 import { drawCuts, type PlannedCut } from './rehearsal-cuts.ts';
 import { capacityOf, fittedBoard } from './rehearsal-layout.ts';
+import { isUnpacked, linuxDevice, standIn } from './rehearsal-linux.ts';
 import { type RehearsalReport, type RehearsalStep, resultOf } from './rehearsal-report.ts';
 import {
   bootCode,
@@ -98,6 +99,7 @@ class Rehearsal {
 
   async #boot(image: AcceptedImage): Promise<void> {
     const { format } = this.#request;
+    if (isUnpacked(format)) return this.#linux(image);
     const world = REHEARSAL_WORLDS[format];
     if (world === undefined) return this.#untried('no virtual chip boots this format: it was verified and no more');
     this.#booting = bootingOf(world, image, this.#request);
@@ -107,6 +109,31 @@ class Rehearsal {
       return this.#untried('it runs at one address of the real chip alone: it was verified and no more');
     if (!this.#fits(image, this.#booting)) return;
     await this.#updates(image, { world, booting: this.#booting });
+  }
+
+  /** The change of slots is rehearsed; what a bundle unpacks to is not there to be run. */
+  #linux(image: AcceptedImage): void {
+    const { format, from, keys, seconds } = this.#request;
+    this.#booting = { chip: 'linux', strategy: 'linux-ab' };
+    const field = from.length === 0 ? [{ name: 'itself', image: image.bytes, keys }] : from;
+    const share = (seconds * 1000) / field.length;
+    for (const [index, { name, image: before, keys: held }] of field.entries()) {
+      const verifier = new ImageVerifier(format, held);
+      const accepts = verifier.verify(image.bytes, PLAIN);
+      const old = before && verifier.verify(before, PLAIN);
+      if (accepts.kind === 'refused') {
+        const { code, reason: words } = accepts;
+        this.#add({ kind: 'update', name, result: 'refused', code, words });
+      } else if (old === undefined || old.kind === 'refused') {
+        this.#add({ kind: 'update', name, result: 'not-rehearsed', words: NOT_KEPT });
+      } else {
+        const trial = prepared(linuxDevice(), { from: standIn(old), to: standIn(image) });
+        if (trial.kind === 'trial') this.#cutPower(trial.trial, name, this.#began + share * (index + 1));
+        else this.#add({ kind: 'update', name, ...trial.refusal });
+      }
+    }
+    const words = 'a stand-in was in the slots: what the bundle unpacks to was not run';
+    this.#add({ kind: 'image', name: 'content', result: 'not-rehearsed', words });
   }
 
   #fits({ bytes }: AcceptedImage, booting: Booting): boolean {
@@ -152,8 +179,7 @@ class Rehearsal {
     const { name, image: before, keys } = firmware;
     const { world, booting } = at;
     if (before === undefined) {
-      const words = 'its image is not kept here: only its measurement is known';
-      this.#add({ kind: 'update', name, result: 'not-rehearsed', words });
+      this.#add({ kind: 'update', name, result: 'not-rehearsed', words: NOT_KEPT });
       return {};
     }
     const board = fittedBoard(booting, Math.max(before.length, image.bytes.length));
@@ -212,6 +238,7 @@ class Rehearsal {
 }
 
 const PROGRESS_EVERY = 8;
+const NOT_KEPT = 'its image is not kept here, or is none that its devices accept';
 const PLAIN: PolicyOf<ImageFormatName> = {};
 
 type Prepared =
