@@ -85,6 +85,13 @@ export const STORAGE_ERRORS = {
     retry: false,
     next: 'write pkcs11:token=LABEL;object=LABEL or kms:ARN or kms:alias/NAME?region=REGION',
   },
+  'storage.key_in_use': {
+    message: 'the key serves another purpose already',
+    http: 409,
+    exit: 65,
+    retry: false,
+    next: 'make another key in the token or service: one key, one purpose',
+  },
   'storage.key_elsewhere': {
     message: 'the private half of this key is in a token or service, which alone can do that',
     http: 409,

@@ -2,6 +2,7 @@ import { sha256 } from '@holdfast/crypto';
 import { encodeHex, encodeUtf8, toHoldfastError } from '@holdfast/kernel';
 import type { CertificateAuthority, CredentialKeeper } from '@holdfast/trust/identity';
 import type { KeyOwnerRepository } from '@holdfast/trust/ports';
+import { decodeCertificate } from '@holdfast/wire/x509';
 import type { Foundation } from './foundation.ts';
 
 /** Where the issuing authority's key is when it is not sealed here; it is looked at from now on. */
@@ -15,7 +16,7 @@ export async function watchIssuingKey(
   if (config.issuingKey !== undefined && config.issuingKey !== reference) {
     log.warn('the issuing authority was founded on another key than issuingKey names; the setting changes nothing');
   }
-  if (reference !== undefined) engines.watch(reference);
+  if (reference !== undefined) engines.watch(reference, decodeCertificate(authority.issuing.der).spki.raw);
   return reference;
 }
 

@@ -23,7 +23,7 @@ let device: EnrolledDevice;
 let claim: Credential;
 
 beforeAll(async () => {
-  await token.put(KEY);
+  await token.put(KEY, 'P-256', 'pkcs11:serial=1;object=issuing');
   system = await TestSystem.start(FLAGS, { keyEngines });
   await system.addProduct('lamp');
   device = await system.enroll('lamp-1');
@@ -106,11 +106,13 @@ describe('a server whose issuing key is in a token', () => {
   it('gives out nothing that another key under the same name signed', async () => {
     await token.put(KEY);
     expect((await enrollment('lamp-3')).status).toBe(503);
+    await expect.poll(alarms, PATIENCE).toContain(ALARM);
   });
 });
 
 describe('a product whose image key is in a token', () => {
   const IMAGE = 'pkcs11:token=hf;object=image';
+  const SPARE = 'pkcs11:serial=1;object=issuing';
 
   it('has its releases signed there, and none while the token is away', async () => {
     const key = await token.put(IMAGE);
@@ -131,6 +133,8 @@ describe('a product whose image key is in a token', () => {
     ['pkcs11:token=hf;object=nowhere', 'storage.bad_key_reference'],
     ['pkcs11:token=hf;object=image?pin-value=1', 'storage.bad_key_reference'],
     ['file:/etc/passwd', 'request.invalid'],
+    // The issuing authority's own.
+    [SPARE, 'storage.key_in_use'],
   ])('is not made with %s', async (imageKeyReference, code) => {
     const body = { name: 'door', evidence: 'none', imageKeyReference, boot: { format: 'mcuboot' } } as const;
     expect(await system.code(system.api.call('products.create', { body }))).toBe(code);

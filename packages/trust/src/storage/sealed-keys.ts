@@ -171,7 +171,7 @@ export class SealedKeys {
   async #make(wish: NewKey, version: number): Promise<CreatedKey> {
     const { keyPairs, sealedRecords, fields, audit, clock } = this.#ports;
     const { tenant, keyId, actor, usage = 'sign', reference } = wish;
-    const { open, spki } = reference === undefined ? await this.#fresh(wish) : await this.#found(reference);
+    const { open, spki } = reference === undefined ? await this.#fresh(wish) : await this.#found(tenant, reference);
     const place = { tenant, kind: KINDS[open.kind], id: keyId, version };
     const at = clock.now();
     const record: KeyPairRecord = {
@@ -205,8 +205,12 @@ export class SealedKeys {
     return { open: { kind: 'here', key }, spki: key.publicKey.spki };
   }
 
-  async #found(reference: string): Promise<{ readonly open: OpenKey; readonly spki: Uint8Array }> {
-    return { open: { kind: 'elsewhere', reference }, spki: await this.#engine().describe(reference) };
+  async #found(tenant: Tenant, reference: string): Promise<{ readonly open: OpenKey; readonly spki: Uint8Array }> {
+    const spki = await this.#engine().describe(reference);
+    // What one purpose has signed could be shown for another.
+    const used = (await this.#ports.keyPairs.list(tenant)).find((known) => equalBytes(known.spki, spki));
+    if (used !== undefined) throw new HoldfastError('storage.key_in_use', { keyId: used.keyId });
+    return { open: { kind: 'elsewhere', reference }, spki };
   }
 
   #engine(): KeyEngine {

@@ -90,7 +90,7 @@ describe('keys in tokens and services', () => {
   });
 
   it('tell of an outage and of its end, whether somebody needs the key or not', async () => {
-    engines.watch(KEY);
+    engines.watch(KEY, await token.describe(KEY));
     token.fault = 'unavailable';
     for (let at = 0; at < lookMs + 2 * lookAgainMs; at += pauseMs) {
       clock.advance(pauseMs);
@@ -104,6 +104,17 @@ describe('keys in tokens and services', () => {
     }
     expect(heard.at(-1)).toEqual({ kind: 'answers', reference: KEY });
     expect(engines.health).toEqual([{ kind: 'answers', reference: KEY }]);
+  });
+
+  it('tell that another key lies under the name, and that the right one is back', async () => {
+    const expected = await token.describe(KEY);
+    const other = await token.put(KEY);
+    engines.watch(KEY, expected);
+    clock.advance(lookMs);
+    await expect.poll(() => heard.at(-1)?.kind).toBe('fails');
+    engines.watch(KEY, other.publicKey.spki);
+    clock.advance(lookAgainMs);
+    await expect.poll(() => heard.at(-1)?.kind).toBe('answers');
   });
 
   it('alarm nobody when a reference that is only looked at leads nowhere', async () => {

@@ -1,4 +1,4 @@
-import { type Clock, type EpochMs, HoldfastError, type Timer, toHoldfastError } from '@holdfast/kernel';
+import { type Clock, type EpochMs, equalBytes, HoldfastError, type Timer, toHoldfastError } from '@holdfast/kernel';
 import type { KeyEngine, KeySignOrder } from '@holdfast/trust/ports';
 import { parseKeyReference, type KeyReference } from './key-reference.ts';
 
@@ -44,6 +44,10 @@ interface Key {
   /** Monotonic; until then nobody asks again. */
   restsUntil: number;
   lookedAt: number;
+  /** SubjectPublicKeyInfo it has to have. */
+  expected: Uint8Array | undefined;
+  /** Another one lies under its name: that it answers is no comfort. */
+  isReplaced: boolean;
 }
 
 interface Lane {
@@ -88,10 +92,14 @@ export class KeyEngines implements KeyEngine {
     return [...this.#keys.values()].map(({ health }) => health);
   }
 
-  /** Looks at a key from now on, so that an outage is known before somebody needs it. @throws `storage.bad_key_reference` */
-  watch(reference: string): void {
+  /**
+   * Looks at a key from now on, so that an outage, or another key in its place, is known before somebody needs it.
+   *
+   * @throws `storage.bad_key_reference`
+   */
+  watch(reference: string, publicKeySpki: Uint8Array): void {
     parseKeyReference(reference);
-    this.#keyOf(reference);
+    this.#keyOf(reference).expected = publicKeySpki;
   }
 
   describe(reference: string): Promise<Uint8Array> {
@@ -119,7 +127,7 @@ export class KeyEngines implements KeyEngine {
     return this.#inLane(kind, async () => {
       try {
         const result = await this.#twice(kind, work);
-        if (key !== undefined) this.#now(key, { reference, kind: 'answers' });
+        if (key?.isReplaced === false) this.#now(key, { reference, kind: 'answers' });
         return result;
       } catch (caught) {
         const error = toHoldfastError(caught);
@@ -188,14 +196,31 @@ export class KeyEngines implements KeyEngine {
       if (now - key.lookedAt < period) continue;
       key.lookedAt = now;
       key.restsUntil = 0;
-      this.describe(reference).catch(() => undefined);
+      void this.#compare(reference, key);
+    }
+  }
+
+  async #compare(reference: string, key: Key): Promise<void> {
+    try {
+      const found = await this.describe(reference);
+      key.isReplaced = key.expected !== undefined && !equalBytes(found, key.expected);
+      if (!key.isReplaced) this.#now(key, { reference, kind: 'answers' });
+      else this.#fails(key, reference, new HoldfastError('storage.key_unavailable', { reason: 'another_key' }));
+    } catch {
+      // What it failed with is in its health already.
     }
   }
 
   #keyOf(reference: string): Key {
     const known = this.#keys.get(reference);
     if (known !== undefined) return known;
-    const key: Key = { health: { reference, kind: 'answers' }, restsUntil: 0, lookedAt: this.#clock.monotonicMs() };
+    const key: Key = {
+      health: { reference, kind: 'answers' },
+      restsUntil: 0,
+      lookedAt: this.#clock.monotonicMs(),
+      expected: undefined,
+      isReplaced: false,
+    };
     this.#keys.set(reference, key);
     return key;
   }

@@ -16,10 +16,10 @@ export class FakeKeyEngine implements ResettableEngine {
   mostAtOnce = 0;
   resets = 0;
 
-  /** Makes a key, or another one under the same name. */
-  async put(reference: string, kind: KeyKind = 'P-256'): Promise<PrivateKey> {
+  /** Makes a key, or another one under the same name, and other names for it. */
+  async put(reference: string, kind: KeyKind = 'P-256', ...aliases: readonly string[]): Promise<PrivateKey> {
     const key = await generatePrivateKey(kind);
-    this.#keys.set(reference, key);
+    for (const name of [reference, ...aliases]) this.#keys.set(name, key);
     return key;
   }
 
