@@ -68,6 +68,7 @@ export * from './nxp/index.ts';
 export * from './pkcs12/index.ts';
 export * from './psoc64/index.ts';
 export * from './rauc/index.ts';
+export * from './suit/index.ts';
 export * from './swupdate/index.ts';
 export * from './tpm2/index.ts';
 export * from './cms/index.ts';

@@ -1,0 +1,1 @@
+export { prepareSuitEnvelope, type PreparedSuitEnvelope, verifySuitEnvelope } from './envelope.ts';
