@@ -116,10 +116,23 @@ describe('a TPM quote as evidence', () => {
     expect(await restarts()).toEqual([false, true]);
     const { tpms } = world.repositories;
     await world.opened.store.commit([tpms.counting('default', 'lamp-1', { resetCount: 99, restartCount: 0 })]);
-    expect(await prove()).toMatchObject({
-      posture: 'restricted',
-      reasons: [{ code: 'posture.starts_went_back' }],
-    });
+    // However often it quotes: what was seen is not forgotten for having been told of.
+    for (const _ of [1, 2]) {
+      expect(await prove()).toMatchObject({
+        posture: 'restricted',
+        reasons: [{ code: 'posture.starts_went_back' }],
+      });
+    }
+  });
+
+  it('sees a count of resumes that went back within one start', async () => {
+    await record('1.2.0');
+    await prove();
+    const { tpms } = world.repositories;
+    const seen = await tpms.starts('default', 'lamp-1');
+    if (seen === undefined) throw new TypeError('nothing was counted');
+    await world.opened.store.commit([tpms.counting('default', 'lamp-1', { ...seen, restartCount: 9 })]);
+    expect(await prove()).toMatchObject({ posture: 'restricted', reasons: [{ code: 'posture.starts_went_back' }] });
   });
 
   it('takes a log that explains the registers, and refuses one that does not', async () => {

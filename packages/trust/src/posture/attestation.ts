@@ -231,7 +231,7 @@ export class Attestation implements AttestationDoor {
     const more = { resetCount, restartCount, restarted, eventLog: quoted.eventLog !== undefined };
     await store.commit([
       ...given.consumed,
-      tpms.counting(tenant, deviceId, { resetCount, restartCount }),
+      tpms.counting(tenant, deviceId, judged.starts),
       ...acceptanceWrites(this.#ports, subject, { judgement, evidence, record, more }),
     ]);
     const { posture, reasons } = judgement;

@@ -83,6 +83,8 @@ export interface QuoteJudgement {
   readonly evidence: Omit<AcceptedEvidence, 'at'>;
   /** Whether the machine started again since it quoted last. */
   readonly restarted: boolean;
+  /** What later quotes are held against: the most that was ever seen, or quoting twice would be enough to go back. */
+  readonly starts: TpmStarts;
 }
 
 /** Holds quoted registers against what was recorded for the product. */
@@ -117,6 +119,7 @@ export function judgeQuote(facts: QuoteFacts): QuoteJudgement {
       releaseId: undefined,
     },
     restarted: before !== undefined && hasRestarted(quoted, before),
+    starts: before !== undefined && rewound.length > 0 ? before : startsOf(quoted),
   };
 }
 
@@ -144,10 +147,24 @@ function nothingRecorded({ name }: ProductRecord): readonly PostureReason[] {
 }
 
 /** The attack: the TPM's state was put back to an earlier one, as a virtual machine's snapshot does. */
-function startReasons({ clockInfo }: Quoted, before: TpmStarts | undefined): readonly PostureReason[] {
-  if (before === undefined || clockInfo.resetCount >= before.resetCount) return [];
-  const words = `its TPM counts ${clockInfo.resetCount} starts after ${before.resetCount} were seen: it was cleared or put back`;
+function startReasons(quoted: Quoted, before: TpmStarts | undefined): readonly PostureReason[] {
+  const now = startsOf(quoted);
+  if (before === undefined || !isBefore(now, before)) return [];
+  const [seen, counted] = [before, now].map(
+    ({ resetCount, restartCount }) => `${resetCount} starts and ${restartCount} resumes`,
+  );
+  const words = `its TPM counts ${counted} after ${seen} were seen: it was cleared or put back`;
   return [{ code: 'posture.starts_went_back', words }];
+}
+
+function startsOf({ clockInfo: { resetCount, restartCount } }: Quoted): TpmStarts {
+  return { resetCount, restartCount };
+}
+
+/** Resumes are counted from zero after every start (TPM 2.0 part 2, TPMS_CLOCK_INFO). */
+function isBefore(one: TpmStarts, other: TpmStarts): boolean {
+  if (one.resetCount !== other.resetCount) return one.resetCount < other.resetCount;
+  return one.restartCount < other.restartCount;
 }
 
 function hasRestarted({ clockInfo }: Quoted, before: TpmStarts): boolean {
