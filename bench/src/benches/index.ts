@@ -8,6 +8,7 @@ import { firmware } from './firmware.ts';
 import { install } from './install.ts';
 import { issuance } from './issuance.ts';
 import { connectionMemory, start } from './memory.ts';
+import { ocspAnswers } from './ocsp.ts';
 import { revocationToCut } from './revocation.ts';
 
 /** Every bench, in the order of a whole run. */
@@ -16,6 +17,7 @@ export const BENCHES: readonly Bench[] = [
   connectResumed,
   ...FAN_BENCHES,
   issuance,
+  ocspAnswers,
   durableWrites,
   revocationToCut,
   firmware,
