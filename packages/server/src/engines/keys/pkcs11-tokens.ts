@@ -20,7 +20,7 @@ interface OpenToken {
 }
 
 /** What was wrong, as the module names it, or as we do: `absent` token, `no_key`, `ambiguous` key. */
-export class TokenFault extends Error {
+class TokenFault extends Error {
   override readonly name = 'TokenFault';
 }
 
