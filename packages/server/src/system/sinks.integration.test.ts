@@ -45,6 +45,8 @@ it('brings what devices say, and who comes and goes, to a file, over restarts', 
   await started.api.call('sinks.replay', { sink: 'file', body: { offset: 0 } });
   await expect.poll(() => lines().length, LONG).toBe(10);
   expect(new Set(lines().map(({ id }) => id)).size).toBe(5);
-  expect(await started.actions('file')).toContain('sink.replayed');
+  await started.api.call('sinks.retry', { sink: 'file' });
+  await started.api.call('sinks.discard', { sink: 'file' });
+  expect(await started.actions('file')).toEqual(['sink.discarded', 'sink.retried', 'sink.replayed']);
   expect(await started.code(started.api.call('sinks.show', { sink: 'nobody' }))).toBe('communication.sink_unknown');
 });

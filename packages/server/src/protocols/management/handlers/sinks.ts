@@ -80,7 +80,11 @@ export function sinkHandlers({ auditing, sinks }: SinkHandlerPorts): Pick<Manage
       const page = await all().deadLetters(sink, query);
       return pageOf(page.rows.map(viewLetter), page.next);
     },
-    'sinks.retry': async ({ sink }) => ({ ...(await all().retry(sink)) }),
+    'sinks.retry': async ({ sink }, { principal }) => {
+      const done = await all().retry(sink);
+      await note(principal, 'sink.retried', sink, done);
+      return { ...done };
+    },
     'sinks.discard': async ({ sink }, { principal }) => {
       const done = await all().discard(sink);
       await note(principal, 'sink.discarded', sink, done);
