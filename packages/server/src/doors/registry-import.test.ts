@@ -190,6 +190,15 @@ describe('an import into the registry', () => {
     expect(await imports.apply(ADMIN, row({ groups: ['b'] }), from)).toMatchObject({ kind: 'unchanged' });
   });
 
+  it('lets a station take nothing from a device that was taken back and waits to enroll again', async () => {
+    await enroll();
+    await bring({ state: 'revoked' });
+    await world.registry.readmit(ADMIN, 'lamp-1');
+    expect(await world.registry.show('default', 'lamp-1')).toMatchObject({ state: 'established' });
+    const moved = await imports.apply(ADMIN, row({ groups: ['another'] }), 'factory');
+    expect(moved).toMatchObject({ kind: 'refused', error: { details: { rule: 'factory-brings-new-devices' } } });
+  });
+
   it('has a row for every rule', () => {
     expect(ROWS.map(([rule]) => rule).sort()).toEqual(IMPORT_RULES.map(({ rule }) => rule).sort());
   });

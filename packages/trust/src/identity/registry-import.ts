@@ -130,7 +130,7 @@ export const IMPORT_RULES: readonly PolicyRule<ImportFacts>[] = [
     broken: (facts) =>
       facts.fromFactory &&
       (facts.row.state !== undefined ||
-        (facts.device !== undefined && facts.device.state !== 'established' && isDifferent(facts))),
+        (facts.device !== undefined && wasEnrolled(facts.device) && isDifferent(facts))),
   },
   {
     rule: 'never-loosened',
@@ -256,6 +256,11 @@ function wishOf({ row, product, device }: ImportFacts) {
     ...(ueid === undefined ? {} : { ueid }),
     ...(attestationAnchor === undefined ? {} : { attestationAnchor }),
   };
+}
+
+/** One that was taken back waits for its next certificate in the field. */
+function wasEnrolled({ state, enrolledAt }: DeviceRecord): boolean {
+  return state !== 'established' || enrolledAt !== undefined;
 }
 
 function isDifferent({ row, device, groups }: ImportFacts): boolean {
