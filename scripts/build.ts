@@ -11,7 +11,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const out = path.join(root, 'dist');
 const PACKAGES = ['kernel', 'wire', 'crypto', 'trust', 'api', 'server', 'device', 'cli'];
 /** Started by path rather than imported. */
-const STARTED = ['packages/cli/src/main.ts', 'packages/server/src/persistence/writer-worker.ts'];
+const STARTED = [
+  'packages/cli/src/main.ts',
+  'packages/server/src/persistence/writer-worker.ts',
+  'packages/server/src/engines/keys/pkcs11-process.ts',
+  'packages/server/src/engines/rehearsal/rehearsal-thread.ts',
+];
 
 interface Manifest {
   readonly name: string;
