@@ -17,7 +17,7 @@ export async function publishRegistered(
   if (event.name !== 'certificate.registered') return;
   const certificate = await certificates.find(event.subject);
   if (certificate === undefined) return;
-  publisher.publish(
+  await publisher.publish(
     event.tenant,
     certificateRegisteredTopic(certificate.issuer),
     encodeCertificateRegistered({
