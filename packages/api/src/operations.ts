@@ -49,7 +49,14 @@ import {
 import { Rehearsal, SetChip } from './schemas/rehearsal.ts';
 import { AddProductKey, ProductKey, RevokeProductKey, RotateProductKey } from './schemas/image-key.ts';
 import { EnrollDevice, EnrolledDevice, ImportDevices, ImportReport, RegistryRow } from './schemas/registry.ts';
-import { Campaign, CampaignDetail, Ratchet, StartCampaign } from './schemas/renewal.ts';
+import {
+  Campaign,
+  CampaignDetail,
+  DecommissionDevice,
+  DestructionChallenge,
+  Ratchet,
+  StartCampaign,
+} from './schemas/renewal.ts';
 import { MassRevocationOutcome, PreviewRevocation, RevocationPreview, RunRevocation } from './schemas/revocation.ts';
 import { Shadow, ShadowName, ShadowQuery, UpdateShadow } from './schemas/shadow.ts';
 import { DeadLetter, DiscardedLetters, ReplaySink, RetriedLetters, Sink, SinkList } from './schemas/sink.ts';
@@ -436,6 +443,19 @@ export const OPERATIONS = {
     method: 'POST',
     path: '/api/v1/devices/{device}/archive',
     summary: 'Put a revoked device away for good',
+    response: Device,
+  },
+  'devices.destruction-challenge': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/decommission/challenge',
+    summary: 'What the key of a device has to sign before it is destroyed',
+    response: DestructionChallenge,
+  },
+  'devices.decommission': {
+    method: 'POST',
+    path: '/api/v1/devices/{device}/decommission',
+    summary: 'Revoke and archive a device on the proof that its key was destroyed',
+    body: DecommissionDevice,
     response: Device,
   },
   'devices.attributes': {

@@ -70,6 +70,8 @@ export const LEAST_ROLE: Readonly<Record<OperationName, OperatorRole>> = {
   'devices.groups': 'operator',
   'devices.attributes': 'operator',
   'devices.archive': 'operator',
+  'devices.destruction-challenge': 'operator',
+  'devices.decommission': 'operator',
   'campaigns.start': 'operator',
   'campaigns.stop': 'operator',
   'devices.revoke': 'operator',

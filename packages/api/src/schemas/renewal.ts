@@ -31,6 +31,19 @@ export const CampaignDetail = Campaign.extend({
 });
 export type CampaignDetail = z.infer<typeof CampaignDetail>;
 
+/** What a key has to sign before it is destroyed. */
+export const DestructionChallenge = z.object({
+  /** Hex. */
+  challenge: z.string(),
+  until: Timestamp,
+});
+
+/** What a device handed over when its key was destroyed, both in base64. */
+export const DecommissionDevice = z.object({
+  statement: z.string().min(1).max(2048),
+  signature: z.string().min(1).max(2048),
+});
+
 /** What a device must show at its next connection, told by when it last changed. */
 export const Ratchet = z.object({
   takesPart: z.boolean(),

@@ -1,8 +1,10 @@
-import { type Campaign, type Ratchet, StartCampaign } from '@holdfast/api';
+import { readFileSync } from 'node:fs';
+import { type Campaign, DecommissionDevice, type Ratchet, StartCampaign } from '@holdfast/api';
+import { HoldfastError } from '@holdfast/kernel';
 import type { Command } from 'commander';
 import type { CommandIo } from '../output/io.ts';
 import { type Column, formatFacts } from '../output/table.ts';
-import { addVerb, bodyOf, pick, printPage } from './verb.ts';
+import { addVerb, bodyOf, pick, printPage, wholeNumber } from './verb.ts';
 
 const CAMPAIGN_COLUMNS: readonly Column<Campaign>[] = [
   { title: 'CAMPAIGN', value: (row) => row.id },
@@ -33,7 +35,12 @@ export function registerCampaigns(noun: Command, io: CommandIo): void {
     words: 'have devices renew their certificates, so many a minute',
     operation: 'campaigns.start',
     options: [
-      { flags: '--per-minute <number>', words: 'devices whose turn comes, a minute', required: true, parse: Number },
+      {
+        flags: '--per-minute <number>',
+        words: 'devices whose turn comes, a minute',
+        required: true,
+        parse: wholeNumber,
+      },
       { flags: '--product <name>', words: 'devices of this product (default: all)' },
       { flags: '--group <name>', words: 'devices in this group (default: all)' },
     ],
@@ -98,4 +105,47 @@ export function registerRatchet(noun: Command, io: CommandIo): void {
     input: ([device = '']) => ({ device }),
     print: (ratchet) => ratchetFacts(ratchet, io),
   });
+}
+
+/** The end of a device by the last word of its key. */
+export function registerDecommission(noun: Command, io: CommandIo): void {
+  addVerb(noun, io, {
+    name: 'challenge',
+    words: 'what the key of a device has to sign before it is destroyed',
+    operation: 'devices.destruction-challenge',
+    operands: ['<device>'],
+    input: ([device = '']) => ({ device }),
+    print: ({ challenge, until }) =>
+      formatFacts(
+        [
+          ['challenge', challenge],
+          ['good until', until],
+        ],
+        io,
+      ),
+  });
+  addVerb(noun, io, {
+    name: 'complete',
+    words: 'revoke and archive a device: {"statement", "signature"} in base64, as the SDK gave it when the key ended',
+    operation: 'devices.decommission',
+    operands: ['<device>', '<proof>'],
+    input: ([device = '', file = '']) => ({ device, body: bodyOf(DecommissionDevice, proofFrom(file)) }),
+    print: (device) =>
+      formatFacts(
+        [
+          ['device', device.id],
+          ['state', device.state],
+        ],
+        io,
+      ),
+  });
+}
+
+function proofFrom(file: string): Record<string, unknown> {
+  try {
+    const proof: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return proof !== null && typeof proof === 'object' ? { ...proof } : {};
+  } catch (cause) {
+    throw new HoldfastError('cli.file_unusable', { path: file }, { cause });
+  }
 }

@@ -6,7 +6,7 @@ import { registerAuthority } from './identity-ca.ts';
 import { registerTpms } from './identity-tpm.ts';
 import { registerPasswords, registerRequests } from './identity-enrollment.ts';
 import { registerEnroll } from './identity-enroll.ts';
-import { registerCampaigns, registerRatchet } from './identity-renewal.ts';
+import { registerCampaigns, registerDecommission, registerRatchet } from './identity-renewal.ts';
 import { registerRevocations } from './identity-revocation.ts';
 import { registerTransfer } from './identity-transfer.ts';
 import { registerOperators } from './operator.ts';
@@ -63,6 +63,7 @@ export function registerIdentity(noun: Command, io: CommandIo): void {
   registerBulk(noun, io);
   registerAuthority(noun.command('ca').description('the authorities, and the ceremony of their root'), io);
   registerCampaigns(noun.command('campaign').description('renewal of a fleet before its time'), io);
+  registerDecommission(noun.command('decommission').description('the end of a device, proven by its key'), io);
   registerRatchet(noun.command('ratchet').description('what a device shows of its last connection'), io);
   registerOperators(noun.command('operator').description('who manages from elsewhere, by certificate'), io);
   registerRegistry(noun, io);

@@ -46,6 +46,10 @@ export const IDENTITY_ERRORS = {
     retry: false,
     next: 'restore the database from a backup, and find out who can write to it',
   },
+  'identity.bad_destruction_proof': badRequest(
+    'this does not prove that the key of the device was destroyed',
+    'get a challenge, and let the device sign and destroy its key with that one',
+  ),
   'identity.unknown_campaign': absent('there is no such campaign', 'list them with: holdfast identity campaign list'),
   'identity.ratchet_stale': taken(
     'the value was not offered since the last turn',

@@ -102,6 +102,7 @@ function servicesOf(foundation: Foundation, rooms: Rooms, gateway: Gateway, stat
     massRevocation: rooms.massRevocation,
     campaigns: rooms.campaigns,
     ratchet: rooms.ratchet,
+    decommission: rooms.decommission,
     enrollment: rooms.enrollment,
     devices: repositories.devices,
     registryImport: new RegistryImport({ ...repositories, registry, revocation }),

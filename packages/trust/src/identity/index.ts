@@ -51,6 +51,7 @@ export { EnrollmentApprovals, type EnrollmentApprovalsPorts } from './enrollment
 export { Enrollment, type EnrollmentPorts } from './enrollment.ts';
 export { CLAIM_RULES, KEY_RULES, REGISTRATION_RULES } from './enrollment-policy.ts';
 export { onFreshRead } from './fresh-read.ts';
+export { Decommission, type DecommissionPorts, type DestructionProof } from './decommission.ts';
 export { DEVICE_LIFECYCLE, type DeviceEvent } from './lifecycle.ts';
 export { claimUri, deviceUri } from './names.ts';
 export {

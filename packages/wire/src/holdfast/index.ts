@@ -15,6 +15,7 @@ export {
   encodeTimeReply,
   type HoldfastRejection,
 } from './evidence-messages.ts';
+export { type KeyDestroyed, parseDestruction } from './destruction.ts';
 export {
   decodeFirmwareJob,
   encodeFirmwareJob,

@@ -1,5 +1,5 @@
-import { type Clock, decodeBase64 } from '@holdfast/kernel';
-import type { Registry, Revocation } from '@holdfast/trust/identity';
+import { type Clock, decodeBase64, encodeHex, formatRfc3339 } from '@holdfast/kernel';
+import type { Decommission, Registry, Revocation } from '@holdfast/trust/identity';
 import type { CertificateRepository, DeviceId, DeviceRecord, Presence, Tenant } from '@holdfast/trust/ports';
 import type { Postures } from '@holdfast/trust/posture';
 import type { ControlJobs } from '@holdfast/trust/update';
@@ -12,6 +12,7 @@ export interface DeviceHandlerPorts {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly revocation: Revocation;
+  readonly decommission: Decommission;
   readonly certificates: Pick<CertificateRepository, 'ofDevice'>;
   readonly postures: Pick<Postures, 'describe'>;
   readonly presence: { of(tenant: Tenant, deviceId: DeviceId): readonly Presence[] };
@@ -33,6 +34,8 @@ type DeviceOperation =
   | 'devices.revoke'
   | 'devices.attributes'
   | 'devices.archive'
+  | 'devices.destruction-challenge'
+  | 'devices.decommission'
   | 'devices.suspend'
   | 'devices.readmit';
 
@@ -89,6 +92,15 @@ export function deviceHandlers(ports: DeviceHandlerPorts): Pick<ManagementHandle
     'devices.attributes': async ({ device, body }, { principal }) =>
       viewOf(await registry.setAttributes(principal, device, body.attributes)),
     'devices.archive': async ({ device }, { principal }) => viewOf(await registry.archive(principal, device)),
+    'devices.destruction-challenge': async ({ device }, { principal }) => {
+      const { bytes, until } = await ports.decommission.challenge(principal.tenant, device);
+      return { challenge: encodeHex(bytes), until: formatRfc3339(until) };
+    },
+    'devices.decommission': async ({ device, body }, { principal }) => {
+      const statement = decodeBase64(body.statement, 'statement');
+      const signature = decodeBase64(body.signature, 'signature');
+      return viewOf(await ports.decommission.complete(principal, device, { statement, signature }));
+    },
     'devices.revoke': async ({ device, body }, { principal }) => {
       const startedAt = clock.monotonicMs();
       const outcome = await revocation.device(principal, device, body.reason);
