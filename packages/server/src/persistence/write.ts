@@ -61,7 +61,7 @@ export function defineWrite<Args extends Readonly<Record<keyof Args, SqlValue>>>
 }
 
 /** An INSERT of one row, compiled once for each set of columns it is given. */
-export function defineInsert<Table extends keyof Schema & string>(
+export function defineInsert<Table extends keyof Schema>(
   table: Table,
 ): (row: Insertable<Schema[Table]>) => Write {
   type Row = Readonly<Record<string, SqlValue>>;
@@ -76,7 +76,7 @@ export function defineInsert<Table extends keyof Schema & string>(
         { expectRows: 1 },
       );
     shapes.set(shape, known);
-    return known(row as Row);
+    return known(row);
   };
 }
 
