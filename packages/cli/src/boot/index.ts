@@ -22,6 +22,7 @@ import { collect, type Given, many, required, text } from './option-values.ts';
 import { readPassphrase } from './passphrase.ts';
 import { registerRehearse } from './rehearse.ts';
 import { signFile, type SignOutcome } from './sign.ts';
+import { registerSuit } from './suit.ts';
 
 const FORMATS = IMAGE_FORMAT_NAMES.join(', ');
 const PASSPHRASE = 'of an encrypted key: env:NAME or file:PATH';
@@ -36,6 +37,7 @@ export function registerBoot(noun: Command, io: CommandIo): void {
   registerVerify(noun, io);
   registerInspect(noun, io);
   registerRehearse(noun, io);
+  registerSuit(noun, io);
 }
 
 function registerKeygen(noun: Command, io: CommandIo): void {
