@@ -1,5 +1,5 @@
 import type { Presence } from '@holdfast/trust/ports';
-import type { FleetListener } from './peers.ts';
+import type { FleetListener } from './peer-ports.ts';
 import type { Note } from './records.ts';
 
 /** What holds presences: the board of one node, or the one of all. */
