@@ -69,7 +69,9 @@ export class ImageKeys implements ProductImages {
     return (await this.#find(tenant, keyId)).spki;
   }
 
+  /** @throws `boot.private_key_needed` for a product whose active key is kept elsewhere: its images come in signed */
   async sign(product: ProductRecord, firmware: Uint8Array, as: ImageLevel): Promise<Uint8Array> {
+    if (product.imageKeyId === undefined) throw new HoldfastError('boot.private_key_needed', { product: product.name });
     const { headerSize, slotSize, align } = product.boot;
     const { bytes } = await new ImageSigner({ signer: await this.#signer(product) }).sign('mcuboot', firmware, {
       version: parseVersion(as.version),

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { seededRandom } from '@holdfast/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestSystem } from './testing/system.ts';
@@ -103,5 +104,19 @@ describe('the keys of a product', () => {
     expect(anchors.imageKeysPem).toBe(`${first?.publicKeyPem}${next.publicKeyPem}`);
     const revoked = { product: KEYED, key: first?.id ?? '', body: { reason: 'lost' } };
     expect((await system.api.call('products.revoke-key', revoked)).state).toBe('revoked');
+  });
+
+  it('sign nothing here when the active one is kept elsewhere: its images come in signed', async () => {
+    const product = 'pump';
+    await system.api.call('products.create', { body: { name: product } });
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    const added = await system.api.call('products.add-key', { product, body: { publicKeyPem } });
+    expect(added).toMatchObject({ custody: 'offline', publicKeyPem });
+    await system.api.call('products.rotate-key', { product, body: { reason: 'ours alone' } });
+    const { id: artifactId } = await system.api.call('artifacts.upload', { octets: seededRandom(9).bytes(3000) });
+    const body = { product, version: '1.0.0', securityCounter: 1, artifactId };
+    const release = system.api.call('releases.create', { body });
+    await expect(release).rejects.toEqual(coded('boot.private_key_needed'));
   });
 });
