@@ -139,7 +139,7 @@ export function nxpAnatomy(bytes: Uint8Array, blockAt: number, lengths: readonly
 const CONSTRUCTED = 0x20;
 
 /** Every element of DER, whose enclosing lengths count it; it ends where what follows is no element. */
-export function derAnatomy(bytes: Uint8Array, start: number, end: number, counted: readonly NumberField[]): Anatomy {
+function derAnatomy(bytes: Uint8Array, start: number, end: number, counted: readonly NumberField[]): Anatomy {
   const parts: Part[] = [];
   const numbers: NumberField[] = [];
   for (let at = start; at + 2 <= end; ) {
