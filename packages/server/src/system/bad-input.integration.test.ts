@@ -169,6 +169,8 @@ describe('what an operator asks', () => {
     'products.preview-minimum': { version: '1.0.0', reason: 'x' },
     'products.raise-minimum': { version: '1.0.0', reason: 'x' },
     'devices.groups': { groups: ['a'] },
+    'devices.attributes': { attributes: { line: '3' } },
+    'devices.decommission': { statement: 'AAAA', signature: 'AAAA' },
     'devices.revoke': {},
     'devices.enroll': { claim: 'nobody', csr: 'AAAA' },
     'devices.explain': { questions: [{ verb: 'connect', resource: 'nobody' }] },
