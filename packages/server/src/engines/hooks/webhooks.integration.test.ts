@@ -117,6 +117,16 @@ describe('a webhook', () => {
     expect(asked).toEqual([]);
   });
 
+  it.each(['169.254.169.254', '[fe80::1]', '[::ffff:169.254.169.254]', '[fd00:ec2::254]'])(
+    'at %s, where clouds keep credentials, is not asked',
+    async (host) => {
+      expect(await ask({ ...webhook, url: `https://${host}/latest/meta-data` })).toEqual({
+        kind: 'failed',
+        reason: 'address',
+      });
+    },
+  );
+
   it('that is not there, or of which we have no secret, says no', async () => {
     expect(await ask({ ...webhook, url: 'https://localhost:1/' })).toMatchObject({ kind: 'failed' });
     const secretOf = async () => undefined;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
+import { isIP } from 'node:net';
 import { hmac } from '@holdfast/crypto';
 import {
   type Clock,
@@ -13,6 +14,7 @@ import {
   parseStrictJson,
   type Random,
 } from '@holdfast/kernel';
+import { guardedLookup, mayReach, NOT_ALLOWED } from '../sinks/private-address.ts';
 import type { HookAnswer, HookQuestion, ProvisioningHooks, ProvisioningWebhook, Tenant } from '@holdfast/trust/ports';
 
 export interface WebhooksPorts {
@@ -31,6 +33,7 @@ const failed = (reason: string): HookAnswer => ({ kind: 'failed', reason });
 
 /**
  * Asks pre-provisioning hooks over HTTPS: signed as Standard Webhooks has it, verified TLS, no redirect, five seconds.
+ * A hook may be in our own network; where clouds keep their credentials it never is.
  *
  * @see https://www.standardwebhooks.com specification, "Signature scheme"
  */
@@ -94,12 +97,15 @@ export class Webhooks implements ProvisioningHooks {
     { url, caPem }: ProvisioningWebhook,
     given: { readonly secret: Uint8Array; readonly question: HookQuestion; readonly signal: AbortSignal },
   ): Promise<Uint8Array> {
+    const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+    if (isIP(host) !== 0 && !mayReach(host, true)) return Promise.reject(new HookFailure('address'));
     const body = encodeUtf8(JSON.stringify(given.question));
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const options: RequestOptions = {
       method: 'POST',
       signal: given.signal,
       agent: false,
+      lookup: guardedLookup(true),
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
       ...(caPem === undefined ? {} : { ca: caPem }),
@@ -174,5 +180,6 @@ function answerOf(bytes: Uint8Array): HookAnswer {
 function reasonOf(error: unknown): string {
   if (error instanceof HookFailure) return error.reason;
   const code: unknown = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  if (code === NOT_ALLOWED) return 'address';
   return typeof code === 'string' ? code : 'unreachable';
 }

@@ -227,6 +227,8 @@ it.each([
   ['169.254.169.254', 'never'],
   ['::ffff:169.254.169.254', 'never'],
   ['fe80::1', 'never'],
+  ['64:ff9b::a9fe:a9fe', 'never'],
+  ['::127.0.0.1', 'private'],
   ['nonsense', 'never'],
 ])('%s is %s', (address, reach) => {
   expect(reachOf(address)).toBe(reach);

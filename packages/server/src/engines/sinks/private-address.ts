@@ -1,4 +1,5 @@
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { type LookupAddress, lookup } from 'node:dns';
+import { BlockList, isIPv4, isIPv6, type LookupFunction } from 'node:net';
 
 const SUBNETS: readonly (readonly [net: string, prefix: number, family: 'ipv4' | 'ipv6'])[] = [
   ['0.0.0.0', 8, 'ipv4'],
@@ -10,7 +11,7 @@ const SUBNETS: readonly (readonly [net: string, prefix: number, family: 'ipv4' |
   ['192.168.0.0', 16, 'ipv4'],
   ['198.18.0.0', 15, 'ipv4'],
   ['224.0.0.0', 3, 'ipv4'],
-  ['::', 127, 'ipv6'],
+  ['::', 96, 'ipv6'],
   ['64:ff9b::', 96, 'ipv6'],
   ['64:ff9b:1::', 48, 'ipv6'],
   ['2002::', 16, 'ipv6'],
@@ -23,6 +24,7 @@ const SUBNETS: readonly (readonly [net: string, prefix: number, family: 'ipv4' |
 const LINK_LOCAL: readonly (readonly [net: string, prefix: number, family: 'ipv4' | 'ipv6'])[] = [
   ['169.254.0.0', 16, 'ipv4'],
   ['fe80::', 10, 'ipv6'],
+  ['64:ff9b::a9fe:0', 112, 'ipv6'],
   ['fd00:ec2::254', 128, 'ipv6'],
 ];
 
@@ -40,6 +42,27 @@ export function reachOf(address: string): 'public' | 'private' | 'never' {
   const family = isIPv4(plain) ? 'ipv4' : isIPv6(plain) ? 'ipv6' : undefined;
   if (family === undefined || NEVER.check(plain, family)) return 'never';
   return PRIVATE.check(plain, family) ? 'private' : 'public';
+}
+
+/** Code of the error for a name that leads nowhere else. */
+export const NOT_ALLOWED = 'EHOLDFASTADDRESS';
+
+/** Looks at the address that is connected to, so that a name cannot lead elsewhere after it was looked at. */
+export function guardedLookup(privateNetwork: boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses: readonly LookupAddress[]) => {
+      if (error !== null) return callback(error, '', 0);
+      const [first, ...rest] = addresses.filter(({ address }) => mayReach(address, privateNetwork));
+      if (first === undefined) return callback(Object.assign(new Error('not allowed'), { code: NOT_ALLOWED }), '', 0);
+      if (options.all === true) callback(null, [first, ...rest]);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+export function mayReach(address: string, privateNetwork: boolean): boolean {
+  const reach = reachOf(address);
+  return reach === 'public' || (reach === 'private' && privateNetwork);
 }
 
 function listOf(subnets: typeof SUBNETS): BlockList {

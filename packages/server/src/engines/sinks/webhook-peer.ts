@@ -1,9 +1,8 @@
-import { type LookupAddress, lookup } from 'node:dns';
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
 import type { Clock } from '@holdfast/kernel';
-import { reachOf } from './private-address.ts';
+import { guardedLookup, mayReach, NOT_ALLOWED } from './private-address.ts';
 import type { OutgoingMessage, SinkPeer, SinkVerdict } from './sink-peer.ts';
 import { webhookHeaders } from './webhook-signature.ts';
 
@@ -123,26 +122,6 @@ function retryAfter(value: string | undefined, clock: Clock): number | undefined
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
   const at = Date.parse(value);
   return Number.isNaN(at) ? undefined : Math.max(0, at - clock.now());
-}
-
-const NOT_ALLOWED = 'EHOLDFASTADDRESS';
-
-/** Looks at the address that is connected to, so that a name cannot lead elsewhere after it was looked at. */
-function guardedLookup(privateNetwork: boolean): LookupFunction {
-  return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses: readonly LookupAddress[]) => {
-      if (error !== null) return callback(error, '', 0);
-      const [first, ...rest] = addresses.filter(({ address }) => mayReach(address, privateNetwork));
-      if (first === undefined) return callback(Object.assign(new Error('not allowed'), { code: NOT_ALLOWED }), '', 0);
-      if (options.all === true) callback(null, [first, ...rest]);
-      else callback(null, first.address, first.family);
-    });
-  };
-}
-
-function mayReach(address: string, privateNetwork: boolean): boolean {
-  const reach = reachOf(address);
-  return reach === 'public' || (reach === 'private' && privateNetwork);
 }
 
 function reasonOf(error: Error & { readonly code?: unknown }): string {
