@@ -9,6 +9,7 @@ import { install } from './install.ts';
 import { issuance } from './issuance.ts';
 import { connectionMemory, start } from './memory.ts';
 import { ocspAnswers } from './ocsp.ts';
+import { registry } from './registry.ts';
 import { revocationToCut } from './revocation.ts';
 
 /** Every bench, in the order of a whole run. */
@@ -19,6 +20,7 @@ export const BENCHES: readonly Bench[] = [
   issuance,
   ocspAnswers,
   durableWrites,
+  registry,
   revocationToCut,
   firmware,
   download,
