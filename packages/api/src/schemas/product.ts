@@ -52,12 +52,6 @@ export const CreateProduct = z.object({
     .max(1024)
     .regex(/^(pkcs11|kms):.+$/)
     .optional(),
-  /** A key in a token or service instead of one made and sealed here; its kind is then what it is. */
-  imageKeyReference: z
-    .string()
-    .max(1024)
-    .regex(/^(pkcs11|kms):.+$/)
-    .optional(),
   boot: BootProfile.prefault({ format: 'mcuboot' }),
 });
 
