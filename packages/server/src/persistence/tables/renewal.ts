@@ -1,4 +1,4 @@
-export interface RatchetTable {
+interface RatchetTable {
   tenant: string;
   device_id: string;
   value_sha256: string;
