@@ -138,6 +138,12 @@ describe('one-time passwords', () => {
       for (let at = 0; at < 100; at++) expect((await check('lamp-1', password)).kind).toBe('accepted');
     });
 
+    it('counts all addresses of one IPv6 network as one', async () => {
+      for (let at = 0; at < 30; at++) expect((await check(`n-${at}`, 'x', `2001:db8::${at}`)).kind).toBe('refused');
+      expect((await check('n-30', 'x', '2001:db8::ffff')).kind).toBe('limited');
+      expect((await check('n-31', 'x', '2001:db8:0:1::1')).kind).toBe('refused');
+    });
+
     it('slow guessers from everywhere down by the name they try', async () => {
       const { password } = await mint();
       for (let at = 0; at < 10; at++) expect((await check('lamp-1', 'x', `2001:db8::${at}`)).kind).toBe('refused');

@@ -17,7 +17,7 @@ import { actorOf, type ClaimPrincipal } from '../principal.ts';
 import { claimStanding } from './claims.ts';
 import { checkDeviceName } from './names.ts';
 import { newPassword, plainPassword } from './one-time-form.ts';
-import { type Rate, RateLimit } from './rate-limit.ts';
+import { type Rate, RateLimit, siteOf } from './rate-limit.ts';
 import { RefusalPace } from './refusal-pace.ts';
 import type { RegistryActor } from './registry.ts';
 
@@ -132,7 +132,7 @@ export class OneTimePasswords {
     const { clock, claims } = this.#ports;
     const at = clock.monotonicMs();
     const limits = [
-      [this.#addresses, given.remoteAddress],
+      [this.#addresses, siteOf(given.remoteAddress)],
       [this.#names, `${given.tenant} ${given.name}`],
     ] as const;
     if (!limits.every(([limit, key]) => limit.take(key, at) === 'taken')) {
@@ -224,7 +224,7 @@ export class OneTimePasswords {
   }
 
   async #logRefusal({ tenant, remoteAddress }: Credentials, rule: string): Promise<void> {
-    const pace = this.#pace.take(remoteAddress);
+    const pace = this.#pace.take(siteOf(remoteAddress));
     if (pace === undefined) return;
     await this.#ports.store.commit([
       this.#ports.audit.entry({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RateLimit } from './rate-limit.ts';
+import { RateLimit, siteOf } from './rate-limit.ts';
 
 describe('a rate limit', () => {
   const take = (limit: RateLimit, times: number, now: number, key = 'a'): string[] =>
@@ -27,4 +27,17 @@ describe('a rate limit', () => {
     for (let i = 0; i < 10_050; i++) limit.take(`key-${i}`, 0);
     expect(take(limit, 1, 1, 'attacker')).not.toEqual(['taken']);
   });
+});
+
+it.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '::ffff:192.0.2.1'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8:1:2::6', '2001:db8:1:2::/64'],
+  ['2001:db8::6', '2001:db8:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['', ''],
+])('whoever has %s is counted as %s', (address, site) => {
+  expect(siteOf(address)).toBe(site);
 });

@@ -59,3 +59,14 @@ export class RateLimit {
     }
   }
 }
+
+/** Whom an address stands for: whoever has one IPv6 address has the 2^64 of its network (RFC 6177). */
+export function siteOf(address: string): string {
+  if (!address.includes(':') || /^::ffff:\d+\./i.test(address)) return address;
+  const [head = '', tail] = address.split('%', 1)[0]?.split('::', 2) ?? [];
+  const front = head === '' ? [] : head.split(':');
+  const back = tail ? tail.split(':') : [];
+  const missing = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);
+  const groups = [...front, ...Array.from({ length: missing }, () => '0'), ...back];
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}

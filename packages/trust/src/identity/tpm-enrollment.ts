@@ -31,7 +31,7 @@ import type {
   Write,
 } from '../ports/index.ts';
 import type { EnrollmentDoor } from './contracts.ts';
-import { type Rate, RateLimit } from './rate-limit.ts';
+import { type Rate, RateLimit, siteOf } from './rate-limit.ts';
 import { RefusalPace } from './refusal-pace.ts';
 import { authorityOf, demandTpm, readTpmApplicant, type TpmApplicant } from './tpm-facts.ts';
 
@@ -101,7 +101,7 @@ export class TpmEnrollment {
    */
   async challenge(request: TpmEnrollmentRequest, context: TpmContext): Promise<TpmChallenge> {
     const { clock, random, challengeKey } = this.#ports;
-    if (this.#addresses.take(context.remoteAddress, clock.monotonicMs()) !== 'taken') {
+    if (this.#addresses.take(siteOf(context.remoteAddress), clock.monotonicMs()) !== 'taken') {
       throw new HoldfastError('identity.rate_limited', { rule: 'address' });
     }
     const applicant = readTpmApplicant(request);
