@@ -65,7 +65,7 @@ async function withFile<T>(path: string, use: (file: number, size: number) => Pr
 
 function openFile(path: string): number {
   try {
-    return openSync(path);
+    return openSync(path, 'r');
   } catch (cause) {
     throw new HoldfastError('request.not_found', {}, { cause });
   }
