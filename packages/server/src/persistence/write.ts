@@ -61,9 +61,7 @@ export function defineWrite<Args extends Readonly<Record<keyof Args, SqlValue>>>
 }
 
 /** An INSERT of one row, compiled once for each set of columns it is given. */
-export function defineInsert<Table extends keyof Schema>(
-  table: Table,
-): (row: Insertable<Schema[Table]>) => Write {
+export function defineInsert<Table extends keyof Schema>(table: Table): (row: Insertable<Schema[Table]>) => Write {
   type Row = Readonly<Record<string, SqlValue>>;
   const shapes = new Map<string, (row: Row) => Write>();
   return (row) => {
