@@ -20,10 +20,10 @@ export async function installPkcs11Addon(folder: string): Promise<string> {
   return path.join(folder, 'node_modules');
 }
 
-/** Distributions put the headers beside their node; without them node-gyp fetches those of its version. */
+/** Headers stand beside most installations of Node; without them node-gyp fetches those of its version. */
 async function headersOfNode(): Promise<Record<string, string>> {
   const { stdout } = await runTool('node', ['-p', 'process.execPath']);
-  const prefix = path.dirname(path.dirname(stdout.toString().trim()));
-  const headers = path.join(prefix, 'include/node/node_api.h');
-  return existsSync(headers) ? { npm_config_nodedir: prefix } : {};
+  const installed = [process.execPath, stdout.toString().trim()].map((node) => path.dirname(path.dirname(node)));
+  const prefix = installed.find((each) => existsSync(path.join(each, 'include/node/node_api.h')));
+  return prefix === undefined ? {} : { npm_config_nodedir: prefix };
 }
