@@ -14,17 +14,20 @@ export function hasNatsServer(): boolean {
 /** A NATS server of our own on a free loopback port. */
 export class NatsServer {
   readonly port: number;
+  readonly #more: readonly string[];
   #child: ChildProcess | undefined;
 
-  static async start(): Promise<NatsServer> {
+  /** @param more - further options of `nats-server` */
+  static async start(more: readonly string[] = []): Promise<NatsServer> {
     const [port = 0] = await findFreePorts(1);
-    const server = new NatsServer(port);
+    const server = new NatsServer(port, more);
     await server.start();
     return server;
   }
 
-  private constructor(port: number) {
+  private constructor(port: number, more: readonly string[]) {
     this.port = port;
+    this.#more = more;
     // Whatever ends us, nothing of ours stays behind.
     process.once('exit', () => this.#child?.kill('SIGKILL'));
   }
@@ -34,7 +37,9 @@ export class NatsServer {
   }
 
   async start(): Promise<void> {
-    this.#child = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(this.port)], { stdio: 'ignore' });
+    this.#child = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(this.port), ...this.#more], {
+      stdio: 'ignore',
+    });
     const end = performance.now() + READY_MS;
     while (!(await answers(this.port))) {
       if (performance.now() > end) throw new Error('nats-server did not start');

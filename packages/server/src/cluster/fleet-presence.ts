@@ -65,7 +65,7 @@ export class FleetPresence implements FleetListener {
   }
 
   #dropWhere(nodeId: string, suits: (told: Told) => boolean): void {
-    for (const told of [...(this.#told.get(nodeId)?.values() ?? [])]) {
+    for (const told of this.#told.get(nodeId)?.values() ?? []) {
       if (suits(told)) this.#set(nodeId, false, told.presence);
     }
   }

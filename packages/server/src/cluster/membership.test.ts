@@ -45,7 +45,7 @@ describe('nodes on one store', () => {
   it('have slots of their own, and one of them leads', async () => {
     const nodes = await Promise.all(['a', 'b', 'c'].map(join));
     await pass(3, ...nodes);
-    expect(nodes.map(({ slot }) => slot).toSorted()).toEqual([0, 1, 2]);
+    expect(nodes.map(({ slot }) => slot).toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
     expect(nodes.filter(({ leads }) => leads)).toHaveLength(1);
     for (const node of nodes) await node.close();
   });

@@ -34,8 +34,8 @@ describe("Mosquitto's wire sequences", () => {
   it('pass through three nodes: each connection of a sequence at another one', async () => {
     let opened = 0;
     const open = () => {
-      const door = doors[opened++ % NODES];
-      return socketWire((door?.address() as AddressInfo).port);
+      const door = doors[opened++ % NODES] as Server;
+      return socketWire((door.address() as AddressInfo).port);
     };
     const faults: string[] = [];
     for (const sequence of loadSequences()) {

@@ -78,7 +78,7 @@ export class Wants {
   }
 
   #dropWhere(node: string, suits: (want: Want) => boolean): void {
-    for (const { realm, want } of [...(this.#byNode.get(node)?.values() ?? [])]) {
+    for (const { realm, want } of this.#byNode.get(node)?.values() ?? []) {
       if (suits(want)) this.set(node, realm, want.text, false);
     }
   }

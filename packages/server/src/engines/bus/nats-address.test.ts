@@ -33,6 +33,13 @@ describe('the address of the bus', () => {
     },
   );
 
+  it.each(['tls://10.0.0.1', 'tls://[::1]:4222', 'tls://a.example,tls://10.0.0.2'])(
+    'is not %s: a certificate is held against a name',
+    (bus) => {
+      expect(() => resolveNats({ ...wish, bus })).toThrow(expect.objectContaining({ code: 'server.bad_config' }));
+    },
+  );
+
   it.each(['redis://localhost', 'nats://', 'nats://user:secret@localhost', 'localhost:4222'])('is not %s', (bus) => {
     expect(() => resolveNats({ ...wish, bus })).toThrow(expect.objectContaining({ code: 'server.bad_config' }));
   });

@@ -38,6 +38,10 @@ export function resolveNats(wish: NatsWish): NatsAddress {
   if (!wantsTls && !wish.plaintext && !urls.every(({ hostname }) => isLoopback(hostname))) {
     throw refused('plaintext leaves this machine: say tls:// or --bus-plaintext');
   }
+  if (wantsTls && urls.some(({ hostname }) => isAddress(hostname))) {
+    // The client checks a certificate's name only where it was given one.
+    throw refused('TLS needs the name of the server, not its address');
+  }
   return {
     servers: urls.map(({ hostname, port }) => `${hostname}:${port || PORT}`),
     tls: wantsTls ? { ca: wish.ca === undefined ? undefined : readText(wish.ca) } : false,
@@ -56,6 +60,10 @@ function parse(text: string): URL {
 
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function isAddress(host: string): boolean {
+  return isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0;
 }
 
 function loginOf(text: string): NatsLogin {

@@ -1,4 +1,5 @@
-import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
+import type * as NatsModule from '@nats-io/transport-node';
+import type { ConnectionOptions, Msg, NatsConnection } from '@nats-io/transport-node';
 import { type Clock, encodeUtf8, type Log, type Timer } from '@holdfast/kernel';
 import type { Bus, BusListener, BusResponder, BusState } from './bus.ts';
 import type { NatsAddress } from './nats-address.ts';
@@ -11,7 +12,7 @@ export interface NatsBusOptions {
   readonly log: Log;
 }
 
-type Nats = typeof import('@nats-io/transport-node');
+type Nats = Pick<typeof NatsModule, 'connect' | 'credsAuthenticator'>;
 
 /** How long a start waits for the bus; it goes on without, and says so. */
 const FIRST_WAIT_MS = 3_000;
@@ -85,11 +86,7 @@ export class NatsBus implements Bus {
     this.#add((connection) => {
       connection.subscribe(subject, {
         callback: (error, message) => {
-          if (error !== null) return;
-          responder(message.data).then(
-            (answer) => void message.respond(answer),
-            () => undefined,
-          );
+          if (error === null) void answer(message, responder);
         },
       });
     });
@@ -126,14 +123,10 @@ export class NatsBus implements Bus {
   #flush(connection: NatsConnection): void {
     const bytes = this.#unflushedBytes;
     this.#unflushedBytes = 0;
-    connection.flush().then(
-      () => {
-        this.#unsentBytes -= bytes;
-      },
-      () => {
-        this.#unsentBytes -= bytes;
-      },
-    );
+    void (async () => {
+      await connection.flush().catch(() => undefined);
+      this.#unsentBytes -= bytes;
+    })();
   }
 
   async #connect(): Promise<void> {
@@ -159,6 +152,8 @@ export class NatsBus implements Bus {
       name: this.#options.name,
       timeout: TIMEOUT_MS,
       noEcho: true,
+      // Servers tell of others by address, and no name in a certificate would be checked there.
+      ignoreClusterUpdates: true,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RETRY_MS,
       reconnectJitter: RETRY_MS,
@@ -189,5 +184,13 @@ export class NatsBus implements Bus {
     this.#unsentBytes = 0;
     this.#unflushedBytes = 0;
     for (const listener of this.#listeners) listener(up);
+  }
+}
+
+async function answer(message: Msg, responder: BusResponder): Promise<void> {
+  try {
+    message.respond(await responder(message.data));
+  } catch {
+    // Whoever asked waits in vain, and goes on without an answer.
   }
 }

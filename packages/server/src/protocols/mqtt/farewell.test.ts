@@ -6,16 +6,17 @@ async function gone(count: number): Promise<readonly number[]> {
   const clock = new ManualClock();
   const sent: number[] = [];
   const connections = Array.from({ length: count }, (_, at) => ({ fail: () => void sent.push(at) }));
-  let over = false;
-  const done = dismissInWaves(connections, { clock, random: seededRandom(1) }).then(() => {
-    over = true;
-  });
+  const state = { over: false };
+  const done = (async () => {
+    await dismissInWaves(connections, { clock, random: seededRandom(1) });
+    state.over = true;
+  })();
   const settle = async () => {
     for (let tick = 0; tick < 4; tick++) await Promise.resolve();
   };
   await settle();
   const waves = [sent.length];
-  while (!over) {
+  while (!state.over) {
     clock.advance(100);
     await settle();
     waves.push(sent.length);
