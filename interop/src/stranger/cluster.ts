@@ -10,7 +10,6 @@ export const cluster: Stranger = {
   source: 'Debian',
   deed: 'connects three nodes: kill -9 under load, the bus away, a node asleep, revocation everywhere, a rolling restart',
   install: 'apt-get install nats-server postgresql',
-  version: async () =>
-    postgresBinaries() !== undefined && hasNatsServer() ? debianVersion('nats-server') : undefined,
+  version: async () => (postgresBinaries() !== undefined && hasNatsServer() ? debianVersion('nats-server') : undefined),
   meet: (_world, report) => runOutsideSuite('cluster', report),
 };

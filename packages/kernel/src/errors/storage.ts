@@ -76,7 +76,7 @@ export const STORAGE_ERRORS = {
     http: 500,
     exit: 78,
     retry: false,
-    next: 'npm install pkcs11js, and name the maker\'s module with --pkcs11-module and the PIN with --pkcs11-pin',
+    next: "npm install pkcs11js, and name the maker's module with --pkcs11-module and the PIN with --pkcs11-pin",
   },
   'storage.bad_key_reference': {
     message: 'the reference names no key that can be used here',

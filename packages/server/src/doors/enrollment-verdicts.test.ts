@@ -531,38 +531,35 @@ describe.each(Object.keys(DOORS))('enrollment through %s', (doorName) => {
   });
   afterAll(() => world.opened.close());
 
-  it.each(rows.filter((row) => door !== undefined && concerns(door, row)))(
-    'answers $code to $name',
-    async (row) => {
-      const prepared = await row.prepare(world, row.serial);
-      const attempt: Attempt = {
-        claim: prepared.claim ?? (await world.addClaim({ serials: [row.serial] })),
-        csr: prepared.csr ?? (await makeCsr()),
-        serial: row.serial,
-        ...prepared,
-      };
-      const before = await world.repositories.devices.find('default', row.serial);
-      const verdict = await door?.enter(world, attempt).then(
-        (deviceId) => (deviceId === row.serial ? 'allowed' : deviceId),
-        (error: unknown) => (HoldfastError.is(error) ? error.code : error),
-      );
-      expect(verdict).toBe(row.code);
-      const last = (await world.audit()).at(-1);
-      if (row.code === 'allowed') {
-        expect(last).toMatchObject({ action: 'device.enrolled', subject: row.serial });
-        return;
-      }
-      const refusal = row.code === 'identity.key_reuse' ? 'key.reuse' : 'enrollment.refused';
-      expect(last?.action).toBe(row.audit ?? refusal);
-      if (row.audit === undefined) {
-        expect(JSON.parse(last?.details ?? '{}')).toMatchObject({
-          code: row.code,
-          ...(row.rule ? { rule: row.rule } : {}),
-        });
-      }
-      expect(await world.repositories.devices.find('default', row.serial)).toEqual(before);
-    },
-  );
+  it.each(rows.filter((row) => door !== undefined && concerns(door, row)))('answers $code to $name', async (row) => {
+    const prepared = await row.prepare(world, row.serial);
+    const attempt: Attempt = {
+      claim: prepared.claim ?? (await world.addClaim({ serials: [row.serial] })),
+      csr: prepared.csr ?? (await makeCsr()),
+      serial: row.serial,
+      ...prepared,
+    };
+    const before = await world.repositories.devices.find('default', row.serial);
+    const verdict = await door?.enter(world, attempt).then(
+      (deviceId) => (deviceId === row.serial ? 'allowed' : deviceId),
+      (error: unknown) => (HoldfastError.is(error) ? error.code : error),
+    );
+    expect(verdict).toBe(row.code);
+    const last = (await world.audit()).at(-1);
+    if (row.code === 'allowed') {
+      expect(last).toMatchObject({ action: 'device.enrolled', subject: row.serial });
+      return;
+    }
+    const refusal = row.code === 'identity.key_reuse' ? 'key.reuse' : 'enrollment.refused';
+    expect(last?.action).toBe(row.audit ?? refusal);
+    if (row.audit === undefined) {
+      expect(JSON.parse(last?.details ?? '{}')).toMatchObject({
+        code: row.code,
+        ...(row.rule ? { rule: row.rule } : {}),
+      });
+    }
+    expect(await world.repositories.devices.find('default', row.serial)).toEqual(before);
+  });
 });
 
 it('has a row for every rule of the policy tables', () => {

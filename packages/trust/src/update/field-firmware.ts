@@ -22,7 +22,7 @@ export interface FieldFirmwarePorts {
 }
 
 /** A firmware that devices run, and how many have proven so. */
-export interface FoundFirmware extends Omit<FieldFirmware, 'keys'> {
+interface FoundFirmware extends Omit<FieldFirmware, 'keys'> {
   readonly digest: Sha256Hex;
   /** When the oldest of its devices was made: it holds the fewest keys. Undefined for devices that are still to be made. */
   readonly oldest: EpochMs | undefined;

@@ -22,7 +22,7 @@ export interface ProductTable {
   revision: number;
 }
 
-export interface ProductImageKeyTable {
+interface ProductImageKeyTable {
   tenant: string;
   product: string;
   key_id: string;
