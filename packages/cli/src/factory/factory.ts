@@ -2,7 +2,6 @@ import { type ApiClient, ApiProblem } from '@holdfast/api';
 import {
   createSigner,
   generatePrivateKey,
-  importPublicKeyPem,
   mcubootPublicKey,
   prepareMcubootImage,
 } from '@holdfast/crypto';

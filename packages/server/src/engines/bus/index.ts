@@ -1,3 +1,3 @@
 export type * from './bus.ts';
 export { MemoryBus, MemoryHub } from './memory-bus.ts';
-export { type NatsAddress, resolveNats } from './nats-address.ts';
+export { resolveNats } from './nats-address.ts';

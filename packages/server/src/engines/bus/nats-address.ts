@@ -16,7 +16,7 @@ export interface NatsWish {
   readonly environment: Record<string, string | undefined>;
 }
 
-export type NatsLogin =
+type NatsLogin =
   | { readonly kind: 'creds'; readonly text: string }
   | { readonly kind: 'user'; readonly user: string; readonly password: string }
   | { readonly kind: 'token'; readonly token: string };

@@ -100,7 +100,7 @@ interface MqttLeaseTable {
 }
 
 /** Nodes that share this store, as each says of itself. */
-export interface ClusterNodeTable {
+interface ClusterNodeTable {
   node_id: string;
   tenant: string;
   /** What keeps the identities it gives apart from those of others, 0 to 63. */
