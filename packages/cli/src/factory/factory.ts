@@ -1,10 +1,5 @@
 import { type ApiClient, ApiProblem } from '@holdfast/api';
-import {
-  createSigner,
-  generatePrivateKey,
-  mcubootPublicKey,
-  prepareMcubootImage,
-} from '@holdfast/crypto';
+import { createSigner, generatePrivateKey, mcubootPublicKey, prepareMcubootImage } from '@holdfast/crypto';
 import { type BoardName, encodeBootProgram, type ManufacturedDevice, manufactureDevice } from '@holdfast/device';
 import { encodeBase64, encodeUtf8 } from '@holdfast/kernel';
 import { decodeDsseEnvelope } from '@holdfast/wire/dsse';

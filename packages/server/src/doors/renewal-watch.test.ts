@@ -14,7 +14,10 @@ describe('the watch over renewals', () => {
     await world.addProduct('lamp');
     const { clock, repositories } = world;
     watch = new RenewalWatch({ clock, log: silentLog, certificates: repositories.certificates });
-    for (const serial of ['lamp-1', 'lamp-2']) await enroll(serial);
+    for (const serial of ['lamp-1', 'lamp-2']) {
+      await enroll(serial);
+      clock.advance(60_000);
+    }
   });
   afterEach(() => world.opened.close());
 

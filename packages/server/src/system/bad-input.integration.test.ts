@@ -163,6 +163,9 @@ describe('what an operator asks', () => {
   const rows = Object.entries(OPERATIONS as Record<string, Operation>);
   const BODIES: Readonly<Record<string, object>> = {
     'products.set-evidence': { evidence: 'none', reason: 'x' },
+    'products.set-chip': { chip: 'nrf52840' },
+    'products.rotate-key': { reason: 'x' },
+    'products.revoke-key': { reason: 'x' },
     'products.set-enrollment': { approval: 'operator' },
     'claims.mint-passwords': { count: 1 },
     'tpm-references.record': { version: '1.0.0', hardwareRevision: '1', registers: { 0: '00'.repeat(32) } },

@@ -48,7 +48,7 @@ export interface DeviceRoute {
   readonly maxBodyBytes: number;
   /** Whether a device that has to update or prove itself keeps it; `served` unless stated. */
   readonly whileRestricted?: 'served' | 'refused';
-  /** A coded error thrown here, and a refusal before it, is worded by `wordError`, or as a plain problem when that is absent. */
+  /** A coded error thrown here, and a refusal before it, is worded by `wordError`, or as a plain problem when that is absent or has no word for it. */
   readonly handle: (request: DeviceRequest) => Promise<DeviceResponse>;
-  readonly wordError?: (error: unknown) => DeviceResponse;
+  readonly wordError?: (error: unknown) => DeviceResponse | undefined;
 }

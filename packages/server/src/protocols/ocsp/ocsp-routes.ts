@@ -21,7 +21,11 @@ const MAX_AGE_S = 300;
 export function ocspRoutes(ports: OcspRoutesPorts): readonly DeviceRoute[] {
   const shared = {
     audience: ['anyone'],
-    wordError: () => wordAnswer(ports.clock, internalError(), false),
+    // Nothing of OCSP was read yet: HTTP's own word says more than `internalError`.
+    wordError: (error) =>
+      HoldfastError.is(error) && error.code === 'communication.body_too_large'
+        ? undefined
+        : wordAnswer(ports.clock, internalError(), false),
   } as const satisfies Partial<DeviceRoute>;
   const answer = async (der: Uint8Array, byGet: boolean) =>
     wordAnswer(ports.clock, await ports.responder.answer(der), byGet);
