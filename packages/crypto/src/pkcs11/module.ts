@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 /** What we use of `pkcs11js` 2 (its README, "API"); handles are its own opaque buffers. */
 export interface Pkcs11Module {
   load(path: string): void;
-  C_Initialize(): void;
+  /** @param options - `flags` as in PKCS #11 3.0 section 5.4: who signs on the thread pool has to give `CK.osLocking` */
+  C_Initialize(options?: { readonly flags: number }): void;
   C_Finalize(): void;
   C_GetSlotList(tokenPresent: boolean): Pkcs11Handle[];
   C_GetTokenInfo(slot: Pkcs11Handle): Pkcs11TokenInfo;
@@ -58,6 +59,7 @@ export interface Pkcs11Attribute {
 /** Numbers of PKCS #11 3.0, `pkcs11t.h`. */
 export const CK = {
   userLogin: 1,
+  osLocking: 0x2,
   sessionReadOnly: 0x4,
   sessionReadWrite: 0x6,
   classPublic: 2,

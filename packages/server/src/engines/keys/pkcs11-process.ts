@@ -1,6 +1,6 @@
 // The process that a maker's PKCS #11 module is loaded into: one that hangs or crashes takes nothing of the server's
 // with it, and finds none of its secrets but the PIN it was given.
-import { loadPkcs11Module } from '@holdfast/crypto/pkcs11';
+import { CK, loadPkcs11Module } from '@holdfast/crypto/pkcs11';
 import { HoldfastError } from '@holdfast/kernel';
 import type { Pkcs11Answer, Pkcs11Opening, Pkcs11Question } from './pkcs11-messages.ts';
 import { faultOf, Pkcs11Tokens } from './pkcs11-tokens.ts';
@@ -16,7 +16,8 @@ function open({ modulePath, pin }: Pkcs11Opening): void {
   }
   try {
     module.load(modulePath);
-    module.C_Initialize();
+    // Sessions sign on the thread pool: a module that was not told so hangs or answers wrongly.
+    module.C_Initialize({ flags: CK.osLocking });
     tokens = new Pkcs11Tokens(module, pin);
   } catch (error) {
     const fault = faultOf(error);
