@@ -255,6 +255,24 @@ describe('a product that wants approval', () => {
     expect(await waiting()).toHaveLength(2);
   });
 
+  it('holds an approval and a denial for a week, be they swept or not', async () => {
+    claim = await world.addClaim({ serials: ['lamp-1'], expiresAt: world.clock.now() + 90 * 24 * 60 * MINUTE_MS });
+    const [context, key] = [connection('c', 'est'), await generatePrivateKey('P-256')];
+    const week = 7 * 24 * 60 * MINUTE_MS;
+    const pending = coded('identity.approval_pending');
+    for (const decide of ['approve', 'deny'] as const) {
+      await expect(simple(context, key)).rejects.toThrowError(pending);
+      const requestId = (await waiting())[0]?.requestId ?? '';
+      await world.enrollment.approvals[decide](ADMIN, requestId);
+      world.clock.advance(week);
+      await expect(world.enrollment.approvals.approve(ADMIN, requestId)).rejects.toThrowError(
+        coded('identity.unknown_request'),
+      );
+      await expect(simple(context, key)).rejects.toThrowError(pending);
+      world.clock.advance(week);
+    }
+  });
+
   it('forgets who waited for a week', async () => {
     await expect(simple(await withPassword())).rejects.toThrowError(coded('identity.approval_pending'));
     world.clock.advance(7 * 24 * 60 * MINUTE_MS);

@@ -65,7 +65,7 @@ export class EnrollmentApprovals {
   ): Promise<EnrollmentRequest | undefined> {
     if (facts.product?.enrollment.approval !== 'operator') return undefined;
     const made = requestFor(asking, facts, key);
-    const found = await this.#ports.enrollmentRequests.find(made.requestId);
+    const found = await this.#standing(made.requestId, facts.now);
     if (found === undefined) await this.#wait(asking, facts, made);
     if (found?.state === 'denied') throw new HoldfastError('identity.approval_denied', { request: made.requestId });
     if (found?.state !== 'approved' && found?.state !== 'issued') {
@@ -80,7 +80,7 @@ export class EnrollmentApprovals {
     facts: RegistrationFacts,
     key: Sha256Hex,
   ): Promise<EnrollmentRequest | undefined> {
-    return this.#ports.enrollmentRequests.find(requestFor(asking, facts, key).requestId);
+    return this.#standing(requestFor(asking, facts, key).requestId, facts.now);
   }
 
   /** The writes of an issuance that a request is known of. */
@@ -104,6 +104,14 @@ export class EnrollmentApprovals {
   /** Forgets requests past their time; called on a timer. */
   async sweep(now: EpochMs): Promise<void> {
     await this.#ports.store.commit([this.#ports.enrollmentRequests.forgetting(now)]);
+  }
+
+  /** One past its time counts no more, be it swept or not: an approval is not for ever. */
+  async #standing(requestId: string, now: EpochMs): Promise<EnrollmentRequest | undefined> {
+    const found = await this.#ports.enrollmentRequests.find(requestId);
+    if (found === undefined || found.expiresAt > now) return found;
+    await this.sweep(now);
+    return undefined;
   }
 
   /** A leaked claim may not fill the list: what waits never exceeds what the claim may still register. */
@@ -135,7 +143,7 @@ export class EnrollmentApprovals {
   async #decide(principal: RegistryActor, requestId: string, state: 'approved' | 'denied'): Promise<EnrollmentRequest> {
     const { clock, store, audit, enrollmentRequests } = this.#ports;
     const { tenant } = principal;
-    const found = await enrollmentRequests.find(requestId);
+    const found = await this.#standing(requestId, clock.now());
     if (found?.tenant !== tenant || found.state === 'issued') throw new HoldfastError('identity.unknown_request');
     if (found.state === state) return found;
     if (found.state !== 'waiting') throw new HoldfastError('identity.request_decided', { state: found.state });

@@ -39,7 +39,6 @@ export function resolveNats(wish: NatsWish): NatsAddress {
     throw refused('plaintext leaves this machine: say tls:// or --bus-plaintext');
   }
   if (wantsTls && urls.some(({ hostname }) => isAddress(hostname))) {
-    // The client checks a certificate's name only where it was given one.
     throw refused('TLS needs the name of the server, not its address');
   }
   return {
@@ -62,7 +61,8 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-function isAddress(host: string): boolean {
+/** The client checks a certificate's name only where it was given one. */
+export function isAddress(host: string): boolean {
   return isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0;
 }
 

@@ -1,11 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 import { isIP } from 'node:net';
-import { hmac } from '@holdfast/crypto';
 import {
   type Clock,
   concatBytes,
-  encodeBase64,
   encodeHex,
   encodeUtf8,
   HoldfastError,
@@ -14,8 +12,9 @@ import {
   parseStrictJson,
   type Random,
 } from '@holdfast/kernel';
-import { guardedLookup, mayReach, NOT_ALLOWED } from '../sinks/private-address.ts';
 import type { HookAnswer, HookQuestion, ProvisioningHooks, ProvisioningWebhook, Tenant } from '@holdfast/trust/ports';
+import { guardedLookup, mayReach, NOT_ALLOWED } from '../webhook/private-address.ts';
+import { webhookHeaders } from '../webhook/signature.ts';
 
 export interface WebhooksPorts {
   readonly clock: Clock;
@@ -99,7 +98,9 @@ export class Webhooks implements ProvisioningHooks {
   ): Promise<Uint8Array> {
     const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
     if (isIP(host) !== 0 && !mayReach(host, true)) return Promise.reject(new HookFailure('address'));
-    const body = encodeUtf8(JSON.stringify(given.question));
+    const { clock, random } = this.#ports;
+    const body = JSON.stringify(given.question);
+    const id = `msg_${encodeHex(random.bytes(16))}`;
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const options: RequestOptions = {
       method: 'POST',
@@ -111,26 +112,14 @@ export class Webhooks implements ProvisioningHooks {
       ...(caPem === undefined ? {} : { ca: caPem }),
       headers: {
         'content-type': 'application/json',
-        'content-length': body.length,
-        ...this.#signature(given.secret, body),
+        'content-length': encodeUtf8(body).length,
+        ...webhookHeaders({ id, at: clock.now(), body }, [given.secret]),
       },
     };
     request(url, options, (response) => void readAnswer(response).then(resolve, reject))
       .on('error', reject)
       .end(body);
     return promise;
-  }
-
-  #signature(secret: Uint8Array, body: Uint8Array): Readonly<Record<string, string>> {
-    const { clock, random } = this.#ports;
-    const id = `msg_${encodeHex(random.bytes(16))}`;
-    const timestamp = `${Math.floor(clock.now() / 1000)}`;
-    const signed = hmac('sha256', secret, concatBytes(encodeUtf8(`${id}.${timestamp}.`), body));
-    return {
-      'webhook-id': id,
-      'webhook-timestamp': timestamp,
-      'webhook-signature': `v1,${encodeBase64(signed)}`,
-    };
   }
 }
 

@@ -53,6 +53,8 @@ it.each([
   ['a password in the address', { servers: ['tls://user:password@nats.example.com'] }],
   ['another protocol', { servers: ['ws://127.0.0.1'] }],
   ['no address', { servers: ['tls://'] }],
+  ['TLS with whoever has the address', { servers: ['tls://10.0.0.7:4222'] }],
+  ['TLS by its authorities with whoever has the address', { servers: ['[2001:db8::7]'], caFile: '/ca.pem' }],
 ])('lets nothing leave this machine by %s', (_name, change) => {
   expect(sink(change)).toBe(false);
 });

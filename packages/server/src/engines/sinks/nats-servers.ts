@@ -1,4 +1,4 @@
-import { isLoopback } from '../bus/nats-address.ts';
+import { isAddress, isLoopback } from '../bus/nats-address.ts';
 
 export interface NatsServers {
   /** `HOST` or `HOST:PORT`. */
@@ -7,21 +7,24 @@ export interface NatsServers {
   readonly tls: boolean;
   /** Whether nothing leaves this machine. */
   readonly isLocal: boolean;
+  /** Whether each has a name that its certificate can be held against. */
+  readonly isNamed: boolean;
 }
 
 /** @returns undefined unless each is `HOST[:PORT]`, `nats://HOST[:PORT]` or `tls://HOST[:PORT]` without credentials */
 export function readNatsServers(servers: readonly string[]): NatsServers | undefined {
   const urls = servers.map((text) => URL.parse(text.includes('://') ? text : `nats://${text}`));
-  const read = urls.filter((url) => url !== null).filter(isAddress);
+  const read = urls.filter((url) => url !== null).filter(isServer);
   if (read.length < servers.length) return undefined;
   return {
     addresses: read.map(({ host }) => host),
     tls: read.some(({ protocol }) => protocol === 'tls:'),
     isLocal: read.every(({ hostname }) => isLoopback(hostname)),
+    isNamed: !read.some(({ hostname }) => isAddress(hostname)),
   };
 }
 
-function isAddress({ protocol, hostname, username, password, pathname, search, hash }: URL): boolean {
+function isServer({ protocol, hostname, username, password, pathname, search, hash }: URL): boolean {
   const isBare = username === '' && password === '' && search === '' && hash === '' && /^\/?$/.test(pathname);
   return isBare && hostname !== '' && (protocol === 'nats:' || protocol === 'tls:');
 }

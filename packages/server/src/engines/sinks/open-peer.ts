@@ -5,7 +5,7 @@ import { NatsPeer } from './nats-peer.ts';
 import type { SinkPeer } from './sink-peer.ts';
 import type { SinkSetting } from './sink-settings.ts';
 import { WebhookPeer } from './webhook-peer.ts';
-import { readWebhookSecret } from './webhook-signature.ts';
+import { readWebhookSecret } from '../webhook/signature.ts';
 
 export interface PeerPorts {
   readonly clock: Clock;

@@ -12,7 +12,7 @@ import { JsonlPeer } from './jsonl-peer.ts';
 import { natsSubject, subjectMatches } from './nats-subject.ts';
 import { openPeer } from './open-peer.ts';
 import { outgoingMessage } from './outgoing-message.ts';
-import { reachOf } from './private-address.ts';
+import { reachOf } from '../webhook/private-address.ts';
 import { type SinkSetting, SinkSettings } from './sink-settings.ts';
 import { WebhookPeer } from './webhook-peer.ts';
 

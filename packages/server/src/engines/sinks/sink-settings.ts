@@ -76,7 +76,9 @@ const NatsSink = z
   })
   .refine(({ caFile, plaintext, servers }) => {
     const read = readNatsServers(servers);
-    return plaintext || caFile !== undefined || read === undefined || read.tls || read.isLocal;
+    if (read === undefined) return true;
+    const isTls = read.tls || caFile !== undefined;
+    return isTls ? read.isNamed : plaintext || read.isLocal;
   });
 
 const SinkSetting = z.discriminatedUnion('kind', [JsonlSink, WebhookSink, NatsSink]);

@@ -2,9 +2,9 @@ import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request a
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Clock } from '@holdfast/kernel';
-import { guardedLookup, mayReach, NOT_ALLOWED } from './private-address.ts';
+import { guardedLookup, mayReach, NOT_ALLOWED } from '../webhook/private-address.ts';
 import type { OutgoingMessage, SinkPeer, SinkVerdict } from './sink-peer.ts';
-import { webhookHeaders } from './webhook-signature.ts';
+import { webhookHeaders } from '../webhook/signature.ts';
 
 export interface WebhookOptions {
   /** `https:`; `http:` on this machine alone. */

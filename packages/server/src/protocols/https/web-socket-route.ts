@@ -11,5 +11,8 @@ export const WEB_SOCKET_ROUTE: DeviceRoute = {
   maxBodyBytes: 0,
   handle: () => Promise.reject(new HoldfastError('communication.upgrade_required')),
   // RFC 9110 section 15.5.22.
-  wordError: () => problem('communication.upgrade_required', { upgrade: 'websocket', connection: 'upgrade' }),
+  wordError: (error) =>
+    HoldfastError.is(error, 'communication.upgrade_required')
+      ? problem('communication.upgrade_required', { upgrade: 'websocket', connection: 'upgrade' })
+      : undefined,
 };

@@ -23,7 +23,7 @@ export function ocspRoutes(ports: OcspRoutesPorts): readonly DeviceRoute[] {
     audience: ['anyone'],
     // Nothing of OCSP was read yet: HTTP's own word says more than `internalError`.
     wordError: (error) =>
-      HoldfastError.is(error) && error.code === 'communication.body_too_large'
+      HoldfastError.is(error, 'communication.body_too_large')
         ? undefined
         : wordAnswer(ports.clock, internalError(), false),
   } as const satisfies Partial<DeviceRoute>;
